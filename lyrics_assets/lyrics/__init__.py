@@ -1,0 +1,1 @@
+"""What a lyric is: its text, language and identity, the dataset of a date, the trends over dates. No Dagster here."""
