@@ -1,0 +1,192 @@
+"""What must hold of each asset, as facts with numbers. Checks that need the fitted model or the crawl live with it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any
+
+import dagster as dg
+
+from lyrics_assets.assets.extraction import SOURCES, raw_name
+from lyrics_assets.assets.monitoring import drift_report
+from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name
+from lyrics_assets.assets.serving import lyrics_service
+from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, training_set
+from lyrics_assets.resources.bento_store import BentoStore
+from lyrics_assets.resources.feature_store import FeatureStore
+from lyrics_assets.resources.lake import Lake
+
+MAX_DROP = 0.5
+"""A source may lose this share of its songs against the mean of the dates before."""
+DATES_COMPARED = 3
+MIN_PORTUGUESE_SHARE = 0.98
+
+
+def _result(passed: bool, *, warn: bool = False, **metadata: Any) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.WARN if warn else dg.AssetCheckSeverity.ERROR
+    return dg.AssetCheckResult(passed=bool(passed), severity=severity, metadata=metadata)
+
+
+def _no_sudden_drop(source: str) -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=["raw", source],
+        name="no_sudden_drop",
+        description=f"At least {1 - MAX_DROP:.0%} of the mean number of songs of the {DATES_COMPARED} dates before.",
+    )
+    def no_sudden_drop(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+        name = raw_name(source, context.partition_key)
+        earlier = [other for other in lake.names(f"raw/{source}") if other < name][-DATES_COMPARED:]
+        if not earlier:
+            return _result(True, note="the first date: nothing to compare with")
+        counts = [lake.read_bytes(other).count(b"\n") for other in earlier]
+        seen, allowed = lake.read_bytes(name).count(b"\n"), (1 - MAX_DROP) * sum(counts) / len(counts)
+        return _result(seen >= allowed, warn=True, songs=seen, at_least=allowed, songs_before=counts)
+
+    return no_sudden_drop
+
+
+def _songs(lake: Lake, date: str) -> Any:
+    return lake.read_table(lyrics_name(date)).to_pandas()
+
+
+@dg.asset_check(asset=lyrics, blocking=True)
+def schema(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """The dataset keeps the feature group's columns, types, non-null values and one date."""
+    from lyrics_assets.lyrics.schema import SchemaError, validate
+
+    try:
+        table = validate(lake.read_table(lyrics_name(context.partition_key)))
+    except SchemaError as error:
+        return _result(False, problem=str(error))
+    date = table["extraction_date"][0].as_py().isoformat()
+    return _result(date == context.partition_key, rows=table.num_rows, date=date)
+
+
+@dg.asset_check(asset=lyrics, blocking=True)
+def song_ids_are_unique(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """Each song id stands once."""
+    ids = _songs(lake, context.partition_key)["song_id"]
+    repeated = ids[ids.duplicated()].unique()
+    return _result(len(repeated) == 0, songs=len(ids), repeated=len(repeated), examples=list(repeated[:3]))
+
+
+@dg.asset_check(asset=lyrics, blocking=True)
+def lyrics_are_portuguese(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """Nearly every stored text is told to be Portuguese when asked again."""
+    from lyrics_assets.lyrics.language import detect_languages
+
+    languages = detect_languages(list(_songs(lake, context.partition_key)["lyrics"]))
+    share = languages.count("pt") / len(languages)
+    return _result(share >= MIN_PORTUGUESE_SHARE, share=share, at_least=MIN_PORTUGUESE_SHARE, songs=len(languages))
+
+
+@dg.asset_check(asset=lyrics)
+def both_sources_present(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """Every site gave songs to the date."""
+    listed = _songs(lake, context.partition_key)["sources"].explode().value_counts()
+    counts = {source: int(listed.get(source, 0)) for source in SOURCES}
+    return _result(all(counts.values()), warn=True, songs_by_source=counts)
+
+
+@dg.asset_check(asset=lyrics_features, blocking=True)
+def every_row_was_stored(
+    context: dg.AssetCheckExecutionContext, lake: Lake, feature_store: dg.ResourceParam[FeatureStore]
+) -> dg.AssetCheckResult:
+    """The feature store, read back, holds exactly the ids of the date's dataset."""
+    wanted = _songs(lake, context.partition_key)["song_id"]
+    date = dt.date.fromisoformat(context.partition_key)
+    stored = feature_store.read_date(date, ["song_id"])["song_id"].to_pylist()
+    missing, extra = set(wanted) - set(stored), set(stored) - set(wanted)
+    passed = not missing and not extra and len(stored) == len(wanted)
+    return _result(passed, wanted=len(wanted), stored=len(stored), missing=len(missing), extra=len(extra))
+
+
+@dg.asset_check(asset=training_set, blocking=True)
+def no_leakage_between_splits(lake: Lake) -> dg.AssetCheckResult:
+    """No song id, artist or text stands on both sides."""
+    from lyrics_assets.lyrics.identity import artist_key, lyrics_hash
+
+    songs = lake.read_table(TRAINING_SET).to_pandas()
+    train, test = songs[songs["split"] == "train"], songs[songs["split"] == "test"]
+    shared = {
+        "song_ids": len(set(train["song_id"]) & set(test["song_id"])),
+        "artists": len(set(train["artist"].map(artist_key)) & set(test["artist"].map(artist_key))),
+        "texts": len(set(train["lyrics"].map(lyrics_hash)) & set(test["lyrics"].map(lyrics_hash))),
+    }
+    return _result(not any(shared.values()), shared=shared, train=len(train), test=len(test))
+
+
+@dg.asset_check(asset=training_set)
+def every_genre_is_represented(lake: Lake) -> dg.AssetCheckResult:
+    """Each genre has songs on both sides."""
+    songs = lake.read_table(TRAINING_SET).to_pandas()
+    counts = songs.groupby(["genre", "split"]).size().unstack(fill_value=0)
+    thin = [genre for genre, row in counts.iterrows() if not row.get("train", 0) or not row.get("test", 0)]
+    return _result(not thin, warn=True, genres=len(counts), without_train_or_test=thin)
+
+
+def _newest_report(context: dg.AssetCheckExecutionContext, lake: Lake) -> Mapping[str, Any]:
+    event = context.instance.get_latest_materialization_event(evaluation_report.key)
+    if event is None or event.asset_materialization is None:
+        raise dg.Failure("evaluation_report was never materialized", allow_retries=False)
+    folder = event.asset_materialization.metadata["folder"].value
+    report: Mapping[str, Any] = lake.read_json(f"{folder}/report.json")
+    return report
+
+
+@dg.asset_check(asset=evaluation_report, blocking=True)
+def beats_baseline(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """The challenger's macro-F1 is above each plain method's; only losing to blind guessing stops what follows."""
+    report = _newest_report(context, lake)
+    others = {name: figures["macro_f1"] for name, figures in report["baselines"].items()}
+    seen = report["macro_f1"]
+    beats_guessing = seen > others["majority genre"]
+    return _result(seen > max(others.values()), warn=beats_guessing, macro_f1=seen, baselines=others)
+
+
+@dg.asset_check(asset=evaluation_report)
+def beats_champion(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """The challenger was not worse than the champion on the same songs."""
+    promotion = _newest_report(context, lake)["promotion"]
+    return _result(promotion["promoted"], warn=True, reason=promotion["reason"])
+
+
+@dg.asset_check(asset=lyrics_service, blocking=True)
+def answers_a_known_song(lake: Lake, bento_store: BentoStore) -> dg.AssetCheckResult:
+    """The newest Bento, started for real, answers over HTTP and tells the genre of a song that it learned from."""
+    from lyrics_assets.serving.client import classify
+
+    songs = lake.read_table(TRAINING_SET).to_pandas()
+    song = songs[songs["split"] == "train"].sort_values("n_words").iloc[-1]
+    tag = bento_store.newest()
+    with bento_store.serving(tag) as address:
+        answer = classify(address, song["lyrics"])
+    return _result(
+        answer["genre"] == song["genre"],
+        bento=tag,
+        expected=song["genre"],
+        answered=answer["genre"],
+        confidence=answer["confidence"],
+    )
+
+
+@dg.asset_check(asset=drift_report)
+def no_drift(lake: Lake) -> dg.AssetCheckResult:
+    """The newest date is within every bound of distance from what the champion learned from."""
+    report = lake.read_json("reports/drift/newest.json")
+    return _result(not report["drifted"], warn=True, date=report["date"], drifted=report["drifted"])
+
+
+checks = [
+    *(_no_sudden_drop(source) for source in SOURCES),
+    schema,
+    song_ids_are_unique,
+    lyrics_are_portuguese,
+    both_sources_present,
+    every_row_was_stored,
+    no_leakage_between_splits,
+    every_genre_is_represented,
+    beats_baseline,
+    beats_champion,
+    answers_a_known_song,
+    no_drift,
+]

@@ -1,0 +1,80 @@
+"""The one place where the parts are put together."""
+
+import dagster as dg
+
+from lyrics_assets.assets.extraction import raw_assets, web_sites
+from lyrics_assets.assets.monitoring import drift_report, pipeline_costs, trends_report
+from lyrics_assets.assets.preparation import lyrics, lyrics_features
+from lyrics_assets.assets.serving import huggingface_space, lyrics_service
+from lyrics_assets.assets.training import best_hyperparameters, evaluation_report, genre_classifier, training_set
+from lyrics_assets.checks import checks
+from lyrics_assets.jobs import jobs
+from lyrics_assets.resources.bento_store import BentoStore
+from lyrics_assets.resources.crawler import Crawler
+from lyrics_assets.resources.feature_store import DeltaFeatureStore
+from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.mailer import OutboxMailer
+from lyrics_assets.resources.space import SpaceFolder
+from lyrics_assets.resources.tracking import Tracking
+from lyrics_assets.resources.tuning import LocalTuner
+from lyrics_assets.schedules import schedules
+from lyrics_assets.sensors import sensors
+from lyrics_assets.settings import ROOT, Settings
+
+
+def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
+    """Return every outside system, as the settings choose it."""
+    home = settings.home.absolute()
+    return {
+        "lake": Lake(root=str(home / "lake")),
+        "crawler": Crawler(
+            sites=settings.sites,
+            addresses=settings.addresses,
+            archive_url=f"sqlite:///{home / 'archive' / 'pages.sqlite'}",
+            scratch=str(home / "scratch"),
+            songs_per_genre=settings.songs_per_genre,
+            contact=settings.contact,
+        ),
+        "feature_store": DeltaFeatureStore(root=str(home / "feature_store")),
+        "tracking": Tracking(
+            uri=f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", artifacts=(home / "mlflow" / "artifacts").as_uri()
+        ),
+        "tuner": LocalTuner(sweep=str(ROOT / "sweep.yaml")),
+        "bento_store": BentoStore(home=str(home / "bentoml")),
+        "space": SpaceFolder(folder=str(home / "space")),
+        "mailer": OutboxMailer(outbox=str(home / "outbox")),
+    }
+
+
+def build_defs(settings: Settings | None = None, **resource_overrides: dg.ConfigurableResource) -> dg.Definitions:
+    """Return the whole project; a resource given by name takes the place of the settings' one."""
+    settings = settings or Settings.from_environment()
+    return dg.Definitions(
+        assets=[
+            *web_sites,
+            *raw_assets,
+            lyrics,
+            lyrics_features,
+            training_set,
+            best_hyperparameters,
+            genre_classifier,
+            evaluation_report,
+            lyrics_service,
+            huggingface_space,
+            trends_report,
+            drift_report,
+            pipeline_costs,
+        ],
+        asset_checks=checks,
+        jobs=jobs,
+        schedules=schedules,
+        sensors=sensors,
+        resources=build_resources(settings) | resource_overrides,
+        executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What `dagster` loads, by workspace.yaml."""
+    return build_defs()

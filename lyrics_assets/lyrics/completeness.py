@@ -1,0 +1,70 @@
+"""When a crawl is complete enough to be published: bounds on what the spider counted, each broken one named."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Stats = Mapping[str, Any]
+
+
+class Bounds(BaseModel):
+    """What a crawl must keep to; shares are of the song pages that were answered."""
+
+    model_config = ConfigDict(frozen=True)
+
+    min_songs_per_genre: int = Field(1, ge=0, description="Songs of each genre asked for")
+    max_unparsed_share: float = Field(0.05, ge=0, le=1, description="Pages whose markup was not understood")
+    max_no_lyrics_share: float = Field(0.4, ge=0, le=1, description="Pages that hold no lyric")
+    max_wrong_song_share: float = Field(0.2, ge=0, le=1, description="Redirects to another song")
+    max_failed_share: float = Field(0.02, ge=0, le=1, description="Requests given up after all retries")
+    max_exceptions: int = Field(0, ge=0, description="Exceptions raised by the spider")
+
+
+def broken_bounds(stats: Stats, genres: Sequence[str], *, replay: bool, bounds: Bounds) -> list[str]:
+    """Return a sentence for each bound that a crawl broke, none if it is complete.
+
+    Args:
+        stats: Scrapy's stats of the crawl, with the spiders' own ``lyrics/...``.
+        genres: the genres that were asked for.
+        replay: whether the crawl read the archive only.
+        bounds: what is allowed.
+    """
+    if stats.get("finish_reason") != "finished":
+        return [f"the crawl ended as {stats.get('finish_reason', 'killed')!r}, not 'finished'"]
+    problems = [
+        f"{genre}: {found} songs, at least {bounds.min_songs_per_genre} wanted"
+        for genre in genres
+        if (found := stats.get(f"lyrics/genre/{genre}", 0)) < bounds.min_songs_per_genre
+    ]
+    exceptions = stats.get("spider_exceptions/count", 0)
+    if exceptions > bounds.max_exceptions:
+        problems.append(f"{exceptions} exceptions in the spider, at most {bounds.max_exceptions} allowed")
+    missing = stats.get("httpcache/ignore", 0)
+    if replay and missing:
+        problems.append(f"{missing} pages are not in the archive, 0 allowed for a replay")
+    return problems + _broken_shares(stats, bounds)
+
+
+def _broken_shares(stats: Stats, bounds: Bounds) -> list[str]:
+    no_lyrics = sum(count for name, count in stats.items() if name.startswith("lyrics/no_lyrics/"))
+    songs, unparsed = stats.get("lyrics/songs", 0), stats.get("lyrics/unparsed", 0)
+    wrong, failed = stats.get("lyrics/wrong_song", 0), stats.get("retry/max_reached", 0)
+    pages = max(1, songs + no_lyrics + unparsed + wrong)
+    shares = [
+        ("pages not understood", unparsed / pages, bounds.max_unparsed_share, "unparsed"),
+        ("pages without a lyric", no_lyrics / pages, bounds.max_no_lyrics_share, "no_lyrics"),
+        ("redirects to another song", wrong / pages, bounds.max_wrong_song_share, "wrong_song"),
+        ("requests given up", failed / max(1, stats.get("downloader/request_count", 0)), bounds.max_failed_share, None),
+    ]
+    return [
+        f"{share:.1%} {what}, at most {allowed:.1%} allowed{_examples(stats, kind)}"
+        for what, share, allowed, kind in shares
+        if share > allowed
+    ]
+
+
+def _examples(stats: Stats, kind: str | None) -> str:
+    prefix = f"lyrics/examples/{kind}"
+    examples = [url for name, urls in stats.items() if kind and name.startswith(prefix) for url in urls]
+    return f", for example {', '.join(examples[:3])}" if examples else ""

@@ -1,0 +1,106 @@
+"""The lake: files by name under one root, local or on any store that fsspec knows. Nothing half-written is seen."""
+
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from fsspec import AbstractFileSystem
+
+
+class Lake(dg.ConfigurableResource):
+    """Raw songs, datasets and reports. A name is a relative path such as ``raw/letras/2026-11-24.jsonl``."""
+
+    root: str = Field(description="Folder, or any fsspec URL such as s3://bucket/prefix")
+
+    def url(self, name: str) -> str:
+        """Return the full address of a name."""
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def exists(self, name: str) -> bool:
+        """Tell whether a file of that name is published."""
+        return bool(self._filesystem().exists(self.url(name)))
+
+    def names(self, folder: str) -> list[str]:
+        """Return the names of the files in a folder, sorted; none if it does not exist."""
+        filesystem = self._filesystem()
+        if not filesystem.exists(self.url(folder)):
+            return []
+        files = (path.rsplit("/", 1)[-1] for path in filesystem.ls(self.url(folder), detail=False))
+        return sorted(f"{folder}/{file}" for file in files if not file.endswith(".part"))
+
+    def read_bytes(self, name: str) -> bytes:
+        """Return the content of a file.
+
+        Raises:
+            dg.Failure: it does not exist; the message says what to materialize.
+        """
+        if not self.exists(name):
+            raise dg.Failure(f"{self.url(name)} does not exist: materialize what writes it first", allow_retries=False)
+        return bytes(self._filesystem().cat_file(self.url(name)))
+
+    def write_bytes(self, name: str, content: bytes) -> str:
+        """Publish a file whole, replacing one of the same name; return its address."""
+        with self._publishing(name) as part:
+            self._filesystem().pipe_file(part, content)
+        return self.url(name)
+
+    def publish(self, local_file: str, name: str) -> str:
+        """Publish a local file whole, replacing one of the same name; return its address."""
+        with self._publishing(name) as part:
+            self._filesystem().put_file(local_file, part)
+        return self.url(name)
+
+    def read_json(self, name: str) -> Any:
+        """Return the value of a JSON file."""
+        return json.loads(self.read_bytes(name))
+
+    def write_json(self, name: str, value: Any) -> str:
+        """Publish a value as indented JSON; return its address."""
+        return self.write_bytes(name, json.dumps(value, ensure_ascii=False, indent=2).encode())
+
+    def read_json_lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """Yield the object on each line."""
+        for line in self.read_bytes(name).splitlines():
+            yield json.loads(line)
+
+    def read_table(self, name: str) -> "pa.Table":
+        """Return a Parquet file as an Arrow table."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        return pq.read_table(pa.BufferReader(self.read_bytes(name)))
+
+    def write_table(self, name: str, table: "pa.Table") -> str:
+        """Publish an Arrow table as Parquet; return its address."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        sink = pa.BufferOutputStream()
+        pq.write_table(table, sink, compression="zstd")
+        return self.write_bytes(name, sink.getvalue().to_pybytes())
+
+    @contextmanager
+    def _publishing(self, name: str) -> Iterator[str]:
+        """Yield the address to write; when that went well, move it to its name, atomically on a local disk."""
+        filesystem, target = self._filesystem(), self.url(name)
+        part = f"{target}.{uuid.uuid4().hex}.part"
+        filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        try:
+            yield part
+            filesystem.mv(part, target)
+        finally:
+            if filesystem.exists(part):
+                filesystem.rm_file(part)
+
+    def _filesystem(self) -> "AbstractFileSystem":
+        from fsspec.core import url_to_fs
+
+        filesystem: AbstractFileSystem = url_to_fs(self.root)[0]
+        return filesystem

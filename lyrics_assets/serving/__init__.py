@@ -1,0 +1,1 @@
+"""The BentoML service, its page, and how a Bento or a Space is put together. No Dagster here."""

@@ -1,0 +1,61 @@
+"""Where an installation keeps its files, which sites it asks, and how much. Read once, by who puts it together."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+ROOT = Path(__file__).resolve().parents[1]
+"""The root of the project, which holds workspace.yaml, bentofile.yaml, sweep.yaml."""
+
+SANDBOX_ADDRESSES = {"letras": "http://127.0.0.1:8701", "vagalume": "http://127.0.0.1:8702"}
+LIVE_ADDRESSES = {"letras": "https://www.letras.mus.br", "vagalume": "https://www.vagalume.com.br"}
+
+_PREFIX = "LYRICS_"
+
+
+class SettingsError(ValueError):
+    """A setting is not usable; the message names it and what is allowed."""
+
+
+class Settings(BaseModel):
+    """The settings of an installation; each is an environment variable, LYRICS_ and the field's name in capitals."""
+
+    model_config = ConfigDict(frozen=True)
+
+    home: Path = Field(ROOT / "var", description="Folder of every file that the project writes")
+    sites: Literal["sandbox", "live"] = Field("sandbox", description="The sandbox on loopback, or the real sites")
+    letras_url: str = Field("", description="Base address of Letras; empty for the one that `sites` implies")
+    vagalume_url: str = Field("", description="Base address of Vagalume; empty for the one that `sites` implies")
+    songs_per_genre: int = Field(100, ge=1, le=1000, description="Songs asked of each site for each genre")
+    contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the settings from LYRICS_* variables; what is not set, or empty, keeps its default.
+
+        Raises:
+            SettingsError: a value is not allowed.
+        """
+        values = {name: environment.get(_PREFIX + name.upper(), "") for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in values.items() if value})
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = _PREFIX + str(problem["loc"][0]).upper()
+            raise SettingsError(f"{name}: {problem['input']!r}: {problem['msg']}") from error
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that make a child process read these same settings."""
+        return {_PREFIX + name.upper(): str(value) for name, value in self.model_dump().items()}
+
+    @property
+    def addresses(self) -> dict[str, str]:
+        """Base address of each site."""
+        implied = SANDBOX_ADDRESSES if self.sites == "sandbox" else LIVE_ADDRESSES
+        return {
+            "letras": self.letras_url or implied["letras"],
+            "vagalume": self.vagalume_url or implied["vagalume"],
+        }
