@@ -30,9 +30,10 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         "crawler": Crawler(
             sites=settings.sites,
             addresses=settings.addresses,
-            archive_url=f"sqlite:///{home / 'archive' / 'pages.sqlite'}",
+            archive_url=settings.archive,
             scratch=str(home / "scratch"),
             songs_per_genre=settings.songs_per_genre,
+            genres=settings.genre_names,
             contact=settings.contact,
         ),
         "feature_store": DeltaFeatureStore(root=str(home / "feature_store")),

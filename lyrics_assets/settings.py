@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from scrapy_project.genres import find_genres
 
 ROOT = Path(__file__).resolve().parents[1]
 """The root of the project, which holds workspace.yaml, bentofile.yaml, sweep.yaml."""
@@ -30,7 +32,9 @@ class Settings(BaseModel):
     letras_url: str = Field("", description="Base address of Letras; empty for the one that `sites` implies")
     vagalume_url: str = Field("", description="Base address of Vagalume; empty for the one that `sites` implies")
     songs_per_genre: int = Field(100, ge=1, le=1000, description="Songs asked of each site for each genre")
+    genres: str = Field("", description="Genres to ask for, parted by commas; all if empty")
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
+    archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -50,6 +54,22 @@ class Settings(BaseModel):
     def to_environment(self) -> dict[str, str]:
         """Return the variables that make a child process read these same settings."""
         return {_PREFIX + name.upper(): str(value) for name, value in self.model_dump().items()}
+
+    @field_validator("genres")
+    @classmethod
+    def _genres_are_known(cls, names: str) -> str:
+        find_genres(names)
+        return names
+
+    @property
+    def genre_names(self) -> list[str]:
+        """The genres to ask for."""
+        return [genre.name for genre in find_genres(self.genres)]
+
+    @property
+    def archive(self) -> str:
+        """SQLAlchemy URL of the page archive; imitated pages are kept apart from real ones."""
+        return self.archive_url or f"sqlite:///{self.home.absolute() / 'archive' / self.sites}.sqlite"
 
     @property
     def addresses(self) -> dict[str, str]:

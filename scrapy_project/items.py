@@ -1,4 +1,4 @@
-"""The raw song: what both spiders write, one JSON object a line. Nothing else of the project's data is described here."""
+"""The raw song: what both spiders write, one JSON object a line. Nothing else of the project is described here."""
 
 from dataclasses import dataclass, field
 

@@ -17,17 +17,16 @@ class Bounds(BaseModel):
     max_unparsed_share: float = Field(0.05, ge=0, le=1, description="Pages whose markup was not understood")
     max_no_lyrics_share: float = Field(0.4, ge=0, le=1, description="Pages that hold no lyric")
     max_wrong_song_share: float = Field(0.2, ge=0, le=1, description="Redirects to another song")
-    max_failed_share: float = Field(0.02, ge=0, le=1, description="Requests given up after all retries")
+    max_failed_share: float = Field(0.02, ge=0, le=1, description="Pages not had: given up, refused, not archived")
     max_exceptions: int = Field(0, ge=0, description="Exceptions raised by the spider")
 
 
-def broken_bounds(stats: Stats, genres: Sequence[str], *, replay: bool, bounds: Bounds) -> list[str]:
+def broken_bounds(stats: Stats, genres: Sequence[str], bounds: Bounds) -> list[str]:
     """Return a sentence for each bound that a crawl broke, none if it is complete.
 
     Args:
         stats: Scrapy's stats of the crawl, with the spiders' own ``lyrics/...``.
         genres: the genres that were asked for.
-        replay: whether the crawl read the archive only.
         bounds: what is allowed.
     """
     if stats.get("finish_reason") != "finished":
@@ -40,22 +39,19 @@ def broken_bounds(stats: Stats, genres: Sequence[str], *, replay: bool, bounds: 
     exceptions = stats.get("spider_exceptions/count", 0)
     if exceptions > bounds.max_exceptions:
         problems.append(f"{exceptions} exceptions in the spider, at most {bounds.max_exceptions} allowed")
-    missing = stats.get("httpcache/ignore", 0)
-    if replay and missing:
-        problems.append(f"{missing} pages are not in the archive, 0 allowed for a replay")
     return problems + _broken_shares(stats, bounds)
 
 
 def _broken_shares(stats: Stats, bounds: Bounds) -> list[str]:
     no_lyrics = sum(count for name, count in stats.items() if name.startswith("lyrics/no_lyrics/"))
     songs, unparsed = stats.get("lyrics/songs", 0), stats.get("lyrics/unparsed", 0)
-    wrong, failed = stats.get("lyrics/wrong_song", 0), stats.get("retry/max_reached", 0)
+    wrong, failed = stats.get("lyrics/wrong_song", 0), stats.get("lyrics/failed", 0)
     pages = max(1, songs + no_lyrics + unparsed + wrong)
     shares = [
         ("pages not understood", unparsed / pages, bounds.max_unparsed_share, "unparsed"),
         ("pages without a lyric", no_lyrics / pages, bounds.max_no_lyrics_share, "no_lyrics"),
         ("redirects to another song", wrong / pages, bounds.max_wrong_song_share, "wrong_song"),
-        ("requests given up", failed / max(1, stats.get("downloader/request_count", 0)), bounds.max_failed_share, None),
+        ("pages not had", failed / max(1, stats.get("lyrics/pages_expected", 0)), bounds.max_failed_share, "failed"),
     ]
     return [
         f"{share:.1%} {what}, at most {allowed:.1%} allowed{_examples(stats, kind)}"
@@ -64,7 +60,7 @@ def _broken_shares(stats: Stats, bounds: Bounds) -> list[str]:
     ]
 
 
-def _examples(stats: Stats, kind: str | None) -> str:
+def _examples(stats: Stats, kind: str) -> str:
     prefix = f"lyrics/examples/{kind}"
-    examples = [url for name, urls in stats.items() if kind and name.startswith(prefix) for url in urls]
+    examples = [url for name, urls in stats.items() if name.startswith(prefix) for url in urls]
     return f", for example {', '.join(examples[:3])}" if examples else ""

@@ -158,5 +158,5 @@ def largest_difference(pipeline: "Pipeline", scorer: Scorer, lyrics: Sequence[st
     worst = 0.0
     for row, text in zip(expected, lyrics, strict=True):
         found = scorer.probabilities(text)
-        worst = max(worst, *(abs(found[name] - p) for name, p in zip(scorer.classes, row, strict=True)))
+        worst = max(worst, *(abs(found[name] - float(p)) for name, p in zip(scorer.classes, row, strict=True)))
     return worst

@@ -70,8 +70,7 @@ class BentoStore(dg.ConfigurableResource):
             BentoError: it ended or was not ready within a minute; the message ends with what it printed.
         """
         port = port or _free_port()
-        environment = {**os.environ, "BENTOML_HOME": self.home, "BENTOML_DO_NOT_TRACK": "True"}
-        command = [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+        command, environment = self.serve_command(tag, port), os.environ | self.environment()
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=self.home)
             try:
@@ -83,11 +82,19 @@ class BentoStore(dg.ConfigurableResource):
             finally:
                 _stop(process)
 
+    @staticmethod
+    def serve_command(tag: str, port: int) -> list[str]:
+        """Return the command that serves a Bento on loopback in the foreground."""
+        return [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables that make BentoML use this home and keep its telemetry off."""
+        return {"BENTOML_HOME": self.home, "BENTOML_DO_NOT_TRACK": "True"}
+
     def _use_home(self) -> None:
         """Point BentoML, which reads its home from the environment when it is first imported, at ours."""
         Path(self.home).mkdir(parents=True, exist_ok=True)
-        os.environ["BENTOML_HOME"] = self.home
-        os.environ["BENTOML_DO_NOT_TRACK"] = "True"
+        os.environ.update(self.environment())
 
 
 def _free_port() -> int:

@@ -90,7 +90,7 @@ class Crawler(dg.ConfigurableResource):
             "ARCHIVE_URL": self.archive_url,
             "HTTPCACHE_IGNORE_MISSING": mode == "replay",
             "LOG_FILE": output.with_suffix(".log"),
-            "CONTACT": self.contact,
+            "CRAWLER_CONTACT": self.contact or "contact not given",
         }
         command = [sys.executable, "-m", "scrapy", "crawl", source, "-O", f"{output}:jsonlines"]
         for name, value in arguments.items():
@@ -102,4 +102,4 @@ class Crawler(dg.ConfigurableResource):
     def _archive_holds(self, source: str, date: dt.date) -> bool:
         from scrapy_project.archive import Archive
 
-        return Archive(self.archive_url).has_date(source, date)
+        return Archive(self.archive_url).has_date(date, source)

@@ -1,5 +1,6 @@
 """Training runs and the model registry: MLflow on SQLite by default, an MLflow server by URL."""
 
+import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -58,6 +59,10 @@ class Tracking(dg.ConfigurableResource):
                 name="model",
                 python_model=str(Path(scorer_module.__file__).with_name("mlflow_model.py")),
                 artifacts={"scorer": str(files)},
+                signature=mlflow.models.ModelSignature(
+                    inputs=mlflow.types.Schema([mlflow.types.ColSpec("string", "lyrics")]),
+                    outputs=mlflow.types.Schema([mlflow.types.ColSpec("double", name) for name in scorer.classes]),
+                ),
                 pip_requirements=list(_REQUIREMENTS),
                 registered_model_name=self.model_name,
             )
@@ -133,6 +138,8 @@ class Tracking(dg.ConfigurableResource):
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
         import mlflow
 
+        # Its notes on each step of a database or a registration are no news to an operator.
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         if self.uri.startswith("sqlite:///"):
             Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)

@@ -1,0 +1,46 @@
+# Everything is done in .venv; a machine needs Python 3.11 or newer (below 3.14), make and git.
+PYTHON ?= python3
+BIN := .venv/bin
+export UV_COMPILE_BYTECODE := 1
+
+.PHONY: demo test ui serve lint lock clean bench-load
+
+demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
+	$(BIN)/lyrics demo
+
+test: .venv/ready        ## all tests, on all cores
+	$(BIN)/pytest -n auto --dist loadgroup
+
+ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
+	$(BIN)/lyrics ui
+
+serve: .venv/ready       ## the newest Bento at http://127.0.0.1:3001
+	$(BIN)/lyrics serve
+
+lint: .venv/ready        ## style, formatting, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
+	$(BIN)/python benchmarks/load.py
+
+lock: .venv/uv           ## compile requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --upgrade \
+	  --python-version 3.11 --group test --group lint pyproject.toml --output-file requirements.lock \
+	  --custom-compile-command "make lock"
+
+clean:                   ## remove the environment and everything that runs have written under var/
+	rm -rf .venv var *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# Made again only when the lock or the metadata has changed.
+.venv/ready: requirements.lock pyproject.toml | .venv/uv
+	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	touch $@
+
+.venv/uv:
+	$(PYTHON) -c 'import sys; assert (3, 11) <= sys.version_info[:2] < (3, 14), "Python 3.11, 3.12 or 3.13 is needed"'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	touch $@

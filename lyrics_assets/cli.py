@@ -1,0 +1,242 @@
+"""The command `lyrics`: the whole graph from a terminal. Exit code 0 is success, 1 a failure, 2 a wrong argument."""
+
+import datetime as dt
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lyrics_assets.settings import ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
+from scrapy_project.genres import find_genres
+
+if TYPE_CHECKING:
+    from lyrics_assets.sessions import Session
+
+Command = Callable[..., Any]
+
+
+class Group(click.Group):
+    """Tells every error that a user can mend in one line; the traceback comes with --verbose."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command that was asked for."""
+        try:
+            return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+            raise
+        except SettingsError as error:
+            raise click.UsageError(str(error)) from error
+        except Exception as error:
+            if ctx.params.get("verbose"):
+                raise
+            raise click.ClickException(f"{error} ({type(error).__name__})") from error
+
+
+def _home_option(command: Command) -> Command:
+    return click.option(
+        "--home",
+        type=click.Path(file_okay=False, path_type=Path),
+        help="Folder of every file that is written; also LYRICS_HOME. Default: var/ in the project.",
+    )(command)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--verbose", is_flag=True, help="Show Dagster's log and the traceback of an error.")
+@click.pass_context
+def main(ctx: click.Context, verbose: bool) -> None:
+    """Learn the musical genre of Portuguese song lyrics, from the crawl to the endpoint."""
+    ctx.obj = verbose
+
+
+@main.command()
+@click.option("--date", "date_text", metavar="DATE", help="Extraction date, YYYY-MM-DD. Default: today in São Paulo.")
+@click.option("--sites", type=click.Choice(["sandbox", "live"]), help="Imitated sites on loopback, or the real ones.")
+@click.option("--songbook", type=click.Path(path_type=Path), help="Songs that the sandbox shows: a file or a folder.")
+@click.option("--genres", default="", help="Genres to ask for, parted by commas. Default: all.")
+@click.option("--songs-per-genre", type=click.IntRange(1, 1000), help="Songs asked of each site for each genre.")
+@_home_option
+@click.pass_obj
+def run(
+    verbose: bool,
+    date_text: str | None,
+    sites: str | None,
+    songbook: Path | None,
+    genres: str,
+    songs_per_genre: int | None,
+    home: Path | None,
+) -> None:
+    """Materialize the whole graph for one date."""
+    date = _parse_date(date_text)
+    _check_genres(genres)
+    settings = _settings(home, sites=sites, songs_per_genre=songs_per_genre, genres=genres or None)
+    settings = _with_songbook(settings, songbook)
+    with _sandbox_for(settings, songbook) as settings, _session(settings, verbose) as session:
+        session.extract(date)
+        session.train()
+        session.summarize()
+
+
+@main.command()
+@_home_option
+@click.pass_obj
+def demo(verbose: bool, home: Path | None) -> None:
+    """Show the whole project at work: three dates of the sandbox, a model, a Bento that answers a lyric."""
+    from lyrics_assets.resources.crawler import today
+
+    with _sandbox_for(_settings(home, sites="sandbox"), None) as settings, _session(settings, verbose) as session:
+        for days_ago in (2, 1, 0):
+            session.extract(today() - dt.timedelta(days=days_ago))
+        session.train()
+        session.ask_the_bento()
+        session.summarize()
+
+
+@main.command()
+@click.option("--songbook", type=click.Path(path_type=Path), help="Songs to show: a file or a folder.")
+@click.option("--latency-ms", type=click.IntRange(0), default=0, show_default=True, help="Delay of every answer.")
+@click.option("--faults", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of failing answers.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Of charts and faults.")
+def sandbox(songbook: Path | None, latency_ms: int, faults: float, seed: int) -> None:
+    """Serve both sites, imitated, on loopback until interrupted."""
+    command = [sys.executable, "-m", "scrapy_project.sandbox", "--latency-ms", str(latency_ms)]
+    command += ["--faults", str(faults), "--seed", str(seed)]
+    if songbook:
+        command += ["--songbook", str(songbook)]
+    sys.exit(_wait(command, dict(os.environ)))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=3000, show_default=True)
+@_home_option
+def ui(port: int, home: Path | None) -> None:
+    """Serve the Dagster UI, and the sandbox unless the live sites are set, until interrupted."""
+    from lyrics_assets.runs import write_instance_config
+
+    settings = _settings(home)
+    with _sandbox_for(settings, None, fixed_ports=True) as settings:
+        environment = os.environ | settings.to_environment()
+        environment["DAGSTER_HOME"] = str(write_instance_config(settings.home))
+        click.echo(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
+        command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
+        sys.exit(_wait(command, environment))
+
+
+@main.command()
+@click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True)
+@_home_option
+def serve(port: int, home: Path | None) -> None:
+    """Serve the newest Bento, endpoint and page, until interrupted."""
+    from lyrics_assets.definitions import build_resources
+
+    store = build_resources(_settings(home))["bento_store"]
+    tag = store.newest()
+    click.echo(f"{tag}: http://127.0.0.1:{port}  (Ctrl-C stops it)")
+    sys.exit(_wait(store.serve_command(tag, port), os.environ | store.environment()))
+
+
+@main.command()
+@click.argument("file", type=click.File(encoding="utf-8"))
+@click.option("--url", help="Ask a running service instead of the local champion.")
+@_home_option
+def classify(file: Any, url: str | None, home: Path | None) -> None:
+    """Tell the genre of the lyric in FILE, or on standard input for -."""
+    from lyrics_assets.lyrics.text import count_words
+
+    lyrics = file.read()
+    if not count_words(lyrics):
+        raise click.UsageError(f"{file.name}: holds no word")
+    if url:
+        from lyrics_assets.serving.client import classify as ask
+
+        probabilities = ask(url, lyrics)["probabilities"]
+    else:
+        from lyrics_assets.definitions import build_resources
+        from lyrics_assets.resources.tracking import CHAMPION
+
+        tracking = build_resources(_settings(home))["tracking"]
+        probabilities = tracking.load(tracking.get(CHAMPION)).probabilities(lyrics)
+    for genre, probability in probabilities.items():
+        click.echo(f"{genre:<12} {probability:6.1%}  {'█' * round(probability * 40)}")
+
+
+def _settings(home: Path | None, **overrides: Any) -> Settings:
+    """Return the environment's settings with what the command line says laid over them."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    if home is not None:
+        given["home"] = home.absolute()
+    return Settings.from_environment().model_copy(update=given)
+
+
+def _parse_date(text: str | None) -> dt.date:
+    from lyrics_assets.partitions import FIRST_DATE
+    from lyrics_assets.resources.crawler import today
+
+    try:
+        date = dt.date.fromisoformat(text) if text else today()
+    except ValueError as error:
+        raise click.UsageError(f"--date: {text!r} is no date; write YYYY-MM-DD") from error
+    if not FIRST_DATE <= date <= today():
+        raise click.UsageError(f"--date: {date} is not between {FIRST_DATE} and today, {today()}")
+    return date
+
+
+def _check_genres(text: str) -> None:
+    try:
+        find_genres(text)
+    except ValueError as error:
+        raise click.UsageError(f"--{error}") from error
+
+
+def _with_songbook(settings: Settings, songbook: Path | None) -> Settings:
+    """Check the whole songbook before anything is written; give it a page archive of its own."""
+    if songbook is None:
+        return settings
+    if settings.sites == "live":
+        raise click.UsageError("--songbook: only the sandbox shows a songbook, and the sites are live")
+    from scrapy_project.sandbox.songbook import SongbookError, load_songbook
+
+    try:
+        songs = load_songbook(songbook)
+    except SongbookError as error:
+        raise click.UsageError(f"--songbook: {error}") from error
+    # Pages of another songbook would else be taken for this one's, which has the same addresses.
+    digest = hashlib.blake2b(repr(songs).encode(), digest_size=6).hexdigest()
+    archive = settings.home.absolute() / "archive" / f"songbook-{digest}.sqlite"
+    return settings.model_copy(update={"archive_url": settings.archive_url or f"sqlite:///{archive}"})
+
+
+@contextmanager
+def _sandbox_for(settings: Settings, songbook: Path | None, *, fixed_ports: bool = False) -> Iterator[Settings]:
+    """Run the sandbox, if the settings ask for it, while the context lasts; yield settings with its addresses."""
+    if settings.sites == "live":
+        yield settings
+        return
+    from scrapy_project.sandbox.launcher import running_sandbox
+
+    ports = {site: int(url.rsplit(":", 1)[1]) if fixed_ports else 0 for site, url in SANDBOX_ADDRESSES.items()}
+    with running_sandbox(songbook, letras_port=ports["letras"], vagalume_port=ports["vagalume"]) as addresses:
+        yield settings.model_copy(
+            update={"letras_url": addresses["letras"], "vagalume_url": addresses["vagalume"]},
+        )
+
+
+def _session(settings: Settings, verbose: bool) -> "AbstractContextManager[Session]":
+    from lyrics_assets.sessions import open_session
+
+    return open_session(settings, verbose=verbose)
+
+
+def _wait(command: list[str], environment: dict[str, str]) -> int:
+    """Run a server in the foreground; Ctrl-C reaches it too, and its end is waited for."""
+    process = subprocess.Popen(command, env=environment, cwd=ROOT)
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            continue

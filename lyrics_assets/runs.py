@@ -1,0 +1,146 @@
+"""Runs of the graph's jobs in this process, with their progress told as they go. What the command line stands on."""
+
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import dagster as dg
+
+from lyrics_assets.settings import ROOT
+
+_POLL_SECONDS = 0.2
+
+
+class RunFailedError(RuntimeError):
+    """A run did not succeed; the message says which step and why."""
+
+
+class Progress(NamedTuple):
+    """Something that a step did."""
+
+    step: str
+    state: str
+    """``started``, ``done``, ``failed`` or ``says``."""
+    text: str = ""
+
+
+Listener = Callable[[Progress], None]
+
+
+def open_instance(home: Path) -> dg.DagsterInstance:
+    """Open the Dagster instance that keeps its history under a home; it is made if missing."""
+    return dg.DagsterInstance.from_config(str(write_instance_config(home)))
+
+
+def write_instance_config(home: Path) -> Path:
+    """Write the root's dagster.yaml, with its folders under `home`, into the folder that is returned."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    text = (ROOT / "dagster.yaml").read_text(encoding="utf-8").replace("base_dir: var/", f"base_dir: {home}/")
+    part = folder / "dagster.yaml.part"
+    part.write_text(text, encoding="utf-8")
+    part.replace(folder / "dagster.yaml")
+    return folder
+
+
+def run_job(
+    defs: dg.Definitions,
+    name: str,
+    instance: dg.DagsterInstance,
+    listen: Listener,
+    partition: str | None = None,
+    *,
+    verbose: bool = False,
+) -> None:
+    """Run a job to its end in a thread of this process; `listen` hears of each step from the calling thread.
+
+    Raises:
+        RunFailedError: a step failed, or a blocking check did not hold.
+    """
+    job = defs.resolve_job_def(name)
+    names = _readable_names(defs)
+    run_id = str(uuid4())
+    outcome: dict[str, Any] = {}
+
+    def work() -> None:
+        try:
+            outcome["success"] = job.execute_in_process(
+                instance=instance,
+                partition_key=partition,
+                run_id=run_id,
+                raise_on_error=False,
+                run_config={"loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}}},
+            ).success
+        except Exception as error:
+            outcome["error"] = error
+
+    worker = threading.Thread(target=work, name=f"{name} {partition or ''}", daemon=True)
+    worker.start()
+    failures: list[str] = []
+    cursor: str | None = None
+    alive = True
+    while alive:
+        worker.join(_POLL_SECONDS)
+        alive = worker.is_alive()
+        cursor = _tell(instance, run_id, cursor, names, listen, failures)
+    if "error" in outcome:
+        raise outcome["error"]
+    if not outcome["success"]:
+        raise RunFailedError("; ".join(failures) or f"{name} failed")
+
+
+def _readable_names(defs: dg.Definitions) -> dict[str, str]:
+    """Return a name for people of each step: ``raw/letras`` of an asset, ``lyrics: schema`` of a check."""
+    graph = defs.resolve_asset_graph()
+    names = {"__".join(key.path): key.to_user_string() for key in graph.get_all_asset_keys()}
+    for check in graph.asset_check_keys:
+        asset = check.asset_key
+        names[f"{'__'.join(asset.path)}_{check.name}"] = f"  {asset.to_user_string()}: {check.name}"
+    return names
+
+
+def _tell(
+    instance: dg.DagsterInstance,
+    run_id: str,
+    cursor: str | None,
+    names: dict[str, str],
+    listen: Listener,
+    failures: list[str],
+) -> str | None:
+    """Tell the listener what the run's log holds behind the cursor; return the new cursor."""
+    while True:
+        page = instance.get_records_for_run(run_id, cursor=cursor, limit=500)
+        for record in page.records:
+            for progress in _read(record.event_log_entry, names):
+                listen(progress)
+                if progress.state == "failed":
+                    failures.append(f"{progress.step.strip()}: {progress.text}")
+        cursor = page.cursor
+        if not page.has_more:
+            return cursor
+
+
+def _read(entry: dg.EventLogEntry, names: dict[str, str]) -> Iterator[Progress]:
+    event, step = entry.dagster_event, names.get(entry.step_key or "", entry.step_key or "")
+    if event is None:
+        if step and entry.level <= 20:
+            yield Progress(step, "says", entry.user_message)
+    elif event.event_type == dg.DagsterEventType.STEP_START:
+        yield Progress(step, "started")
+    elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
+        yield Progress(step, "done")
+    elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
+        yield Progress(step, "failed", _reason(event))
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """Return why a step failed: what its author said, else the innermost error's first line."""
+    data = event.step_failure_data
+    if data.user_failure_data and data.user_failure_data.description:
+        return str(data.user_failure_data.description)
+    error = data.error
+    while error and error.cause:
+        error = error.cause
+    return str(error.message).strip() if error else "unknown"

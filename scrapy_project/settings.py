@@ -1,0 +1,59 @@
+"""How the real sites are crawled: politely. Any line can be overridden with ``scrapy crawl -s NAME=value``."""
+
+BOT_NAME = "lyrics-classifier"
+SPIDER_MODULES = ["scrapy_project.spiders"]
+NEWSPIDER_MODULE = "scrapy_project.spiders"
+
+# Who asks. The sites send other markup to mobile browsers, hence the desktop prefix; {contact} is filled in.
+CRAWLER_CONTACT = "contact not given"
+USER_AGENT = "Mozilla/5.0 (X11; Linux x86_64) LyricsClassifier/0.1 (research crawler; {contact})"
+ROBOTSTXT_USER_AGENT = "LyricsClassifier"
+ROBOTSTXT_OBEY = True
+DEFAULT_REQUEST_HEADERS = {
+    "Accept": "text/html,application/xhtml+xml,application/json;q=0.9,*/*;q=0.8",
+    "Accept-Language": "pt-BR,pt;q=0.9,en;q=0.5",
+}
+COOKIES_ENABLED = False  # the one cookie needed is sent as a header
+
+# How fast. Few requests at once, so that few are under way already when a site asks for a pause.
+CONCURRENT_REQUESTS = 4
+CONCURRENT_REQUESTS_PER_DOMAIN = 2
+DOWNLOAD_DELAY = 1.0  # seconds
+DOWNLOAD_TIMEOUT = 30  # seconds
+AUTOTHROTTLE_ENABLED = True
+AUTOTHROTTLE_START_DELAY = 1.0  # seconds
+AUTOTHROTTLE_TARGET_CONCURRENCY = 1.0
+
+# What is asked again.
+RETRY_TIMES = 4
+RETRY_HTTP_CODES = [408, 429, 500, 502, 503, 504, 522, 524]
+RETRY_AFTER_DEFAULT = 10.0  # seconds of pause after a 429 that names none
+RETRY_AFTER_MAX = 120.0  # seconds of pause at most, whatever a site asks for
+
+# The archive of pages, and how old an archived page may be (other pages: the same date only).
+ARCHIVE_URL = "sqlite:///var/archive/pages.sqlite"
+SONG_MAX_AGE_DAYS = 30
+HTTPCACHE_ENABLED = True
+HTTPCACHE_STORAGE = "scrapy_project.archive.ArchiveStorage"
+HTTPCACHE_POLICY = "scrapy.extensions.httpcache.DummyPolicy"
+HTTPCACHE_IGNORE_MISSING = False  # True replays a date from the archive alone
+
+DOWNLOADER_MIDDLEWARES = {
+    # Inside the cache (900): the archive then keeps plain bodies, and an archived page waits for nobody.
+    "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 950,
+    "scrapy_project.middlewares.RetryAfter": 960,
+    "scrapy_project.middlewares.SandboxDate": 970,
+}
+SANDBOX = False  # True tells the imitated sites which date to show
+METAREFRESH_ENABLED = False
+
+# Who is told.
+EXTENSIONS = {"scrapy_project.extensions.PipesReport": 100, "scrapy_project.extensions.StatsFile": 110}
+PIPES_INTERVAL = 2.0  # seconds between two reports of progress
+STATS_FILE = ""  # path of a JSON file for the final stats
+FEED_EXPORT_ENCODING = "utf-8"
+LOG_LEVEL = "INFO"
+
+# Both open a local port that runs any Python it is sent.
+REMOTE_CONTROL_ENABLED = False
+TELNETCONSOLE_ENABLED = False
