@@ -3,12 +3,13 @@
 import datetime as dt
 import hashlib
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -28,14 +29,15 @@ class Group(click.Group):
         """Run the command that was asked for."""
         try:
             return super().invoke(ctx)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, KeyboardInterrupt):
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except SettingsError as error:
             raise click.UsageError(str(error)) from error
         except Exception as error:
             if ctx.params.get("verbose"):
                 raise
-            raise click.ClickException(f"{error} ({type(error).__name__})") from error
+            ours = type(error).__module__.startswith(("lyrics_assets.", "scrapy_project."))
+            raise click.ClickException(str(error) if ours else f"{type(error).__name__}: {error}") from error
 
 
 def _home_option(command: Command) -> Command:
@@ -52,6 +54,7 @@ def _home_option(command: Command) -> Command:
 def main(ctx: click.Context, verbose: bool) -> None:
     """Learn the musical genre of Portuguese song lyrics, from the crawl to the endpoint."""
     ctx.obj = verbose
+    signal.signal(signal.SIGTERM, _stop)
 
 
 @main.command()
@@ -108,7 +111,7 @@ def sandbox(songbook: Path | None, latency_ms: int, faults: float, seed: int) ->
     command += ["--faults", str(faults), "--seed", str(seed)]
     if songbook:
         command += ["--songbook", str(songbook)]
-    sys.exit(_wait(command, dict(os.environ)))
+    sys.exit(_wait(command, os.environ))
 
 
 @main.command()
@@ -232,11 +235,20 @@ def _session(settings: Settings, verbose: bool) -> "AbstractContextManager[Sessi
     return open_session(settings, verbose=verbose)
 
 
-def _wait(command: list[str], environment: dict[str, str]) -> int:
-    """Run a server in the foreground; Ctrl-C reaches it too, and its end is waited for."""
-    process = subprocess.Popen(command, env=environment, cwd=ROOT)
-    while True:
-        try:
-            return process.wait()
-        except KeyboardInterrupt:
-            continue
+def _wait(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run a server in the foreground to its end; it never outlives this process."""
+    process = subprocess.Popen(command, env=dict(environment), cwd=ROOT)
+    try:
+        while True:
+            # Ctrl-C reaches the server too, which then ends by itself.
+            with suppress(KeyboardInterrupt):
+                return process.wait()
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            process.wait()
+
+
+def _stop(*_: object) -> NoReturn:
+    """Turn SIGTERM into an ordinary way out, on which everything that was started is stopped."""
+    sys.exit(128 + signal.SIGTERM)

@@ -23,6 +23,8 @@ class Progress(NamedTuple):
     step: str
     state: str
     """``started``, ``done``, ``failed`` or ``says``."""
+    at: float
+    """Seconds since the epoch."""
     text: str = ""
 
 
@@ -88,7 +90,7 @@ def run_job(
     if "error" in outcome:
         raise outcome["error"]
     if not outcome["success"]:
-        raise RunFailedError("; ".join(failures) or f"{name} failed")
+        raise RunFailedError("\n".join(failures) or f"{name} failed")
 
 
 def _readable_names(defs: dg.Definitions) -> dict[str, str]:
@@ -126,13 +128,13 @@ def _read(entry: dg.EventLogEntry, names: dict[str, str]) -> Iterator[Progress]:
     event, step = entry.dagster_event, names.get(entry.step_key or "", entry.step_key or "")
     if event is None:
         if step and entry.level <= 20:
-            yield Progress(step, "says", entry.user_message)
+            yield Progress(step, "says", entry.timestamp, entry.user_message)
     elif event.event_type == dg.DagsterEventType.STEP_START:
-        yield Progress(step, "started")
+        yield Progress(step, "started", entry.timestamp)
     elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
-        yield Progress(step, "done")
+        yield Progress(step, "done", entry.timestamp)
     elif event.event_type == dg.DagsterEventType.STEP_FAILURE:
-        yield Progress(step, "failed", _reason(event))
+        yield Progress(step, "failed", entry.timestamp, _reason(event))
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -52,21 +52,21 @@ class Steps:
 
     def listen(self, progress: Progress) -> None:
         """Take in what a step did."""
-        name, now = progress.step, time.monotonic()
-        started, said = self._running.get(name, (now, ""))
+        name = progress.step
+        started, said = self._running.get(name, (progress.at, ""))
         if progress.state in ("started", "says"):
             said = progress.text.splitlines()[0] if progress.text else said
             self._running[name] = (started, said)
             return
         self._running.pop(name, None)
         mark = Text(" ✔ ", style="green") if progress.state == "done" else Text(" ✘ ", style="red")
-        line = Text(f"{name:<46} {now - started:5.1f} s")
+        line = Text(f"{name:<46} {progress.at - started:5.1f} s")
         self._console.print(mark + line + Text(f"   {said}" if said else "", style="dim"))
 
     def _render(self) -> Table:
         grid = Table.grid(padding=(0, 1))
         for name, (started, said) in self._running.items():
-            seconds = f"{time.monotonic() - started:.0f} s"
+            seconds = f"{time.time() - started:.0f} s"
             grid.add_row(Spinner("dots"), name, seconds, Text(said, style="dim"))
         return grid
 

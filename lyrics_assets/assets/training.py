@@ -44,6 +44,8 @@ def training_set(
         raise dg.Failure("the feature store is empty: materialize lyrics_features for a date first")
     as_of = dt.date.fromisoformat(config.as_of) if config.as_of else dates[-1]
     songs = feature_store.latest(as_of, config.window_days)
+    if songs["genre"].nunique() < 2:
+        raise dg.Failure(f"only {', '.join(songs['genre'].unique())} is stored: a classifier needs two genres")
     songs["split"] = assign_splits(songs, config.test_share, config.seed)
     used = [date for date in dates if as_of - dt.timedelta(days=config.window_days) < date <= as_of]
     lake.write_table(TRAINING_SET, pa.Table.from_pandas(songs, preserve_index=False))

@@ -31,11 +31,10 @@ def broken_bounds(stats: Stats, genres: Sequence[str], bounds: Bounds) -> list[s
     """
     if stats.get("finish_reason") != "finished":
         return [f"the crawl ended as {stats.get('finish_reason', 'killed')!r}, not 'finished'"]
-    problems = [
-        f"{genre}: {found} songs, at least {bounds.min_songs_per_genre} wanted"
-        for genre in genres
-        if (found := stats.get(f"lyrics/genre/{genre}", 0)) < bounds.min_songs_per_genre
-    ]
+    problems = []
+    counts = {genre: stats.get(f"lyrics/genre/{genre}", 0) for genre in genres}
+    if few := [f"{genre} {count}" for genre, count in counts.items() if count < bounds.min_songs_per_genre]:
+        problems.append(f"fewer songs than {bounds.min_songs_per_genre} a genre: {', '.join(few)}")
     exceptions = stats.get("spider_exceptions/count", 0)
     if exceptions > bounds.max_exceptions:
         problems.append(f"{exceptions} exceptions in the spider, at most {bounds.max_exceptions} allowed")

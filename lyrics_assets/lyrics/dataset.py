@@ -104,8 +104,10 @@ def _choose_genre(versions: list[RawRow]) -> str:
     return min(votes, key=preference)
 
 
-def _text_preference(row: RawRow) -> tuple[bool, int, str]:
-    return bool(row.get("is_translation")), -count_lines(row["lyrics"]), row["source"]
+def _text_preference(row: RawRow) -> tuple[Any, ...]:
+    # What follows the site's name only makes the choice independent of the order of the rows.
+    order = row["source"], row["lyrics"], row["title"], row["artist"], str(row.get("original_language"))
+    return bool(row.get("is_translation")), -count_lines(row["lyrics"]), *order
 
 
 def _original_language(row: RawRow) -> str | None:

@@ -3,7 +3,7 @@
 import hashlib
 import re
 
-from lyrics_assets.lyrics.text import normalise
+from lyrics_assets.lyrics.text import fold, normalise
 
 # What sites put behind a title or an artist without making it another song, between brackets or after a dash.
 _MARK = (
@@ -19,6 +19,7 @@ _ARTICLES = frozenset({"o", "a", "os", "as", "the"})
 
 def title_key(title: str) -> str:
     """Return the part of a title by which it is compared: guests, live, remix and remaster marks taken off."""
+    title = fold(title)
     bare = _BRACKETED.sub(lambda found: " " if _HAS_MARK.search(normalise(found.group())) else found.group(), title)
     bare = _TRAILING_GUEST.sub("", _TRAILING_MARK.sub("", bare))
     return normalise(bare).replace("\n", " ") or normalise(title).replace("\n", " ")

@@ -54,13 +54,12 @@ class BentoStore(dg.ConfigurableResource):
         Raises:
             BentoError: there is none.
         """
+        if not (Path(self.home) / "bentos" / NAME).is_dir():
+            raise BentoError(f"{self.home} holds no Bento: materialize lyrics_service first")
         self._use_home()
         import bentoml
 
-        bentos = sorted(bentoml.list(NAME), key=lambda bento: bento.creation_time)
-        if not bentos:
-            raise BentoError(f"{self.home} holds no Bento: materialize lyrics_service first")
-        return str(bentos[-1].tag)
+        return str(max(bentoml.list(NAME), key=lambda bento: bento.creation_time).tag)
 
     @contextmanager
     def serving(self, tag: str, port: int = 0) -> Iterator[str]:

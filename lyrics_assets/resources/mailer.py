@@ -47,7 +47,7 @@ class OutboxMailer(Mailer):
         folder = Path(self.outbox)
         folder.mkdir(parents=True, exist_ok=True)
         subject = re.sub(r"[^a-z0-9]+", "-", str(message["Subject"]).lower()).strip("-")[:60]
-        unique = str(message["Message-ID"]).strip("<>").split("@")[0].split(".")[0]
+        unique = str(message["Message-ID"]).strip("<>").split("@")[0].replace(".", "-")
         path = folder / f"{localtime():%Y%m%d-%H%M%S}-{subject}-{unique}.eml"
         part = path.with_suffix(".part")
         part.write_bytes(bytes(message))

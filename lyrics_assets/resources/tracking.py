@@ -92,6 +92,8 @@ class Tracking(dg.ConfigurableResource):
 
     def find(self, alias: str) -> RegisteredModel | None:
         """Return the version of that alias, None if there is none."""
+        if self._database and not self._database.exists():
+            return None
         from mlflow.exceptions import MlflowException
 
         try:
@@ -133,6 +135,11 @@ class Tracking(dg.ConfigurableResource):
         with self.files(model) as folder:
             return Scorer.load(folder)
 
+    @property
+    def _database(self) -> Path | None:
+        """The file of the embedded database; None for a server."""
+        return Path(self.uri.removeprefix("sqlite:///")) if self.uri.startswith("sqlite:///") else None
+
     def _client(self) -> "MlflowClient":
         os.environ.setdefault("DO_NOT_TRACK", "true")
         os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -140,8 +147,8 @@ class Tracking(dg.ConfigurableResource):
 
         # Its notes on each step of a database or a registration are no news to an operator.
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        if self.uri.startswith("sqlite:///"):
-            Path(self.uri.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        if self._database:
+            self._database.parent.mkdir(parents=True, exist_ok=True)
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(self.uri, self.uri)

@@ -1,0 +1,162 @@
+"""The whole graph once, over real HTTP, by the command that a newcomer runs. Every test looks at the same run."""
+
+import datetime as dt
+import email
+import email.policy
+import json
+import subprocess
+
+import dagster as dg
+import httpx
+import pytest
+
+from lyrics_assets.definitions import build_resources
+from lyrics_assets.resources.crawler import today
+from lyrics_assets.runs import open_instance
+from lyrics_assets.settings import Settings
+from lyrics_assets_tests.conftest import run_lyrics
+from scrapy_project.genres import GENRE_NAMES
+
+pytestmark = pytest.mark.xdist_group("demo")
+
+DRAFT = """Senhor, eu venho ao teu altar
+com as mãos vazias te louvar
+aleluia, tua graça me alcançou
+no deserto a tua voz me chamou
+Espírito, vem sobre nós"""
+
+
+@pytest.fixture(scope="module")
+def resources(demo):
+    return build_resources(Settings(home=demo.home))
+
+
+def test_the_demonstration_succeeds_and_sums_up(demo):
+    assert demo.finished.code == 0, demo.finished.err
+    for expected in ("dates stored", "3, ", "genres", "macro-F1", "lyrics_genre:", "report.html", "answered:"):
+        assert expected in demo.finished.out
+
+
+def test_three_dates_are_materialized_partitions(demo):
+    dates = {(today() - dt.timedelta(days=days)).isoformat() for days in (0, 1, 2)}
+    with open_instance(demo.home) as instance:
+        for key in (["raw", "letras"], ["raw", "vagalume"], ["lyrics"], ["lyrics_features"]):
+            assert dates <= set(instance.get_materialized_partitions(dg.AssetKey(key)))
+
+
+def test_every_asset_was_materialized_and_no_blocking_check_failed(demo):
+    with open_instance(demo.home) as instance:
+        keys = {key.to_user_string() for key in instance.all_asset_keys()}
+        events = instance.get_event_records(dg.EventRecordsFilter(dg.DagsterEventType.ASSET_CHECK_EVALUATION))
+    assert keys >= {"raw/letras", "lyrics", "lyrics_features", "training_set", "best_hyperparameters"}
+    assert keys >= {"genre_classifier", "evaluation_report", "lyrics_service", "huggingface_space"}
+    assert keys >= {"trends_report", "drift_report", "pipeline_costs"}
+    evaluations = [record.event_log_entry.dagster_event.event_specific_data for record in events]
+    assert {evaluation.check_name for evaluation in evaluations} >= {"crawl_is_complete", "answers_a_known_song"}
+    assert [evaluation.check_name for evaluation in evaluations if evaluation.blocking and not evaluation.passed] == []
+
+
+def test_the_feature_store_holds_each_date_with_all_genres_and_both_sites(resources):
+    store = resources["feature_store"]
+    assert len(store.dates()) == 3
+    for date in store.dates():
+        songs = store.read_date(date).to_pandas()
+        assert set(songs["genre"]) == set(GENRE_NAMES)
+        assert set(songs["sources"].explode()) == {"letras", "vagalume"}
+        assert songs["sources"].map(len).eq(2).any(), "no song of both sites was merged into one"
+        assert songs["is_translation"].any()
+        assert songs["song_id"].is_unique
+
+
+def test_the_champion_is_registered_with_its_dates(resources):
+    champion = resources["tracking"].get("champion")
+    assert champion.version == 1
+    assert champion.tags["last_extraction_date"] == today().isoformat()
+    assert float(champion.tags["macro_f1_low"]) < float(champion.tags["macro_f1"]) < 1
+
+
+def test_the_report_keeps_its_contract_and_holds_no_lyric(demo, resources):
+    (path,) = (demo.home / "lake" / "reports").glob("*/report.json")
+    report = json.loads(path.read_text())
+    for name in ("macro_f1", "accuracy", "mcc"):
+        low, high = report[f"{name}_interval"]
+        assert low <= report[name] <= high
+    assert set(report["per_genre"]) == set(GENRE_NAMES)
+    assert {"n_train", "n_test", "expected_calibration_error", "slices", "baselines", "champion"} <= set(report)
+    assert {"seconds", "peak_memory_mb", "libraries"} <= set(report["environment"])
+    html = path.with_name("report.html").read_text()
+    assert "data:image/png;base64," in html
+    lines = _long_lines(resources["feature_store"])
+    assert not [line for line in lines if line in html or line in path.read_text()]
+
+
+def test_the_report_was_mailed_once_with_its_figures(demo, resources):
+    (path,) = (demo.home / "outbox").glob("*.eml")
+    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+    assert "macro-F1" in message["Subject"]
+    names = [part.get_filename() for part in message.iter_attachments()]
+    assert names == ["report.json", "confusion_matrix.png"]
+    text = message.get_body(("plain",)).get_content() + message.get_body(("html",)).get_content()
+    assert not [line for line in _long_lines(resources["feature_store"]) if line in text]
+
+
+def test_the_space_holds_its_model_and_how_to_start_and_no_lyric(demo, resources):
+    space = demo.home / "space"
+    assert (space / "README.md").read_text().startswith("---\ntitle:")
+    assert "app_port: 7860" in (space / "README.md").read_text()
+    for name in (
+        "Dockerfile",
+        "requirements.txt",
+        "release.json",
+        "model/scorer.npz",
+        "lyrics_assets/serving/service.py",
+    ):
+        assert (space / name).is_file(), name
+    files = [path.read_bytes() for path in space.rglob("*") if path.is_file()]
+    lines = [line.encode() for line in _long_lines(resources["feature_store"])]
+    assert not [line for line in lines if any(line in content for content in files)]
+
+
+def test_the_bento_answers_over_http_from_the_exact_model(resources):
+    store = resources["bento_store"]
+    with store.serving(store.newest()) as address:
+        answer = httpx.post(f"{address}/classify", json={"lyrics": DRAFT}).raise_for_status().json()
+        assert answer["genre"] == "Gospel"
+        assert sum(answer["probabilities"].values()) == pytest.approx(1)
+        assert answer["model"]["version"] == resources["tracking"].get("champion").version
+        local = resources["tracking"].load(resources["tracking"].get("champion")).probabilities(DRAFT)
+        assert answer["probabilities"] == pytest.approx(local)
+        page = httpx.get(address)
+        assert page.headers["content-type"].startswith("text/html")
+        assert '<html lang="pt-BR"' in page.text
+        assert httpx.post(f"{address}/classify", json={"lyrics": "  ♪ "}).status_code == 400
+        assert httpx.post(f"{address}/classify", json={"lyrics": "a" * 20_001}).status_code == 400
+        curl = ["curl", "--silent", "--fail", "--json", json.dumps({"lyrics": DRAFT}), f"{address}/classify"]
+        assert json.loads(subprocess.run(curl, capture_output=True, check=True).stdout)["genre"] == "Gospel"
+
+
+def test_the_command_line_classifies_with_the_champion(demo, tmp_path):
+    draft = tmp_path / "draft.txt"
+    draft.write_text(DRAFT, encoding="utf-8")
+    from_file = run_lyrics("classify", "--home", demo.home, draft)
+    assert (from_file.code, from_file.out.split()[0]) == (0, "Gospel")
+    from_stdin = run_lyrics("classify", "-", stdin=DRAFT, LYRICS_HOME=str(demo.home))
+    assert from_stdin.out == from_file.out
+
+
+def test_a_second_run_of_a_date_asks_the_sites_for_nothing(demo):
+    again = run_lyrics("run", "--home", demo.home)
+    assert again.code == 0, again.err
+    with open_instance(demo.home) as instance:
+        event = instance.get_latest_materialization_event(dg.AssetKey(["raw", "letras"]))
+        metadata = event.asset_materialization.metadata
+        assert metadata["pages_fetched"].value == 0
+        assert metadata["pages_from_archive"].value > 300
+        promotion = instance.get_latest_materialization_event(dg.AssetKey("evaluation_report"))
+    assert "not worse than the champion" in promotion.asset_materialization.metadata["promotion"].value
+
+
+def _long_lines(store):
+    """Return lines of stored lyrics that are long enough to be recognised."""
+    lyrics = store.read_date(store.dates()[-1], ["lyrics"])["lyrics"].to_pylist()
+    return [line for text in lyrics for line in text.split("\n") if len(line) > 30]
