@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -14,6 +14,9 @@ from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, train
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_DROP = 0.5
 """A source may lose this share of its songs against the mean of the dates before."""
@@ -33,7 +36,7 @@ def _no_sudden_drop(source: str) -> dg.AssetChecksDefinition:
         description=f"At least {1 - MAX_DROP:.0%} of the mean number of songs of the {DATES_COMPARED} dates before.",
     )
     def no_sudden_drop(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
-        name = raw_name(source, context.partition_key)
+        name = raw_name(source, _date(context, lake, f"raw/{source}"))
         earlier = [other for other in lake.names(f"raw/{source}") if other < name][-DATES_COMPARED:]
         if not earlier:
             return _result(True, note="the first date: nothing to compare with")
@@ -44,7 +47,17 @@ def _no_sudden_drop(source: str) -> dg.AssetChecksDefinition:
     return no_sudden_drop
 
 
-def _songs(lake: Lake, date: str) -> Any:
+def _date(context: dg.AssetCheckExecutionContext, lake: Lake, folder: str) -> str:
+    """Return the run's partition; the newest published date where a check is run by itself."""
+    if context.has_partition_key:
+        return context.partition_key
+    names = lake.names(folder)
+    if not names:
+        raise dg.Failure(f"{lake.url(folder)} is empty: materialize a date first", allow_retries=False)
+    return names[-1].rsplit("/", 1)[-1].split(".")[0]
+
+
+def _songs(lake: Lake, date: str) -> "pd.DataFrame":
     return lake.read_table(lyrics_name(date)).to_pandas()
 
 
@@ -53,18 +66,19 @@ def schema(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckR
     """The dataset keeps the feature group's columns, types, non-null values and one date."""
     from lyrics_assets.lyrics.schema import SchemaError, validate
 
+    wanted = _date(context, lake, "lyrics")
     try:
-        table = validate(lake.read_table(lyrics_name(context.partition_key)))
+        table = validate(lake.read_table(lyrics_name(wanted)))
     except SchemaError as error:
         return _result(False, problem=str(error))
-    date = table["extraction_date"][0].as_py().isoformat()
-    return _result(date == context.partition_key, rows=table.num_rows, date=date)
+    found = table["extraction_date"][0].as_py().isoformat()
+    return _result(found == wanted, rows=table.num_rows, date=found, partition=wanted)
 
 
 @dg.asset_check(asset=lyrics, blocking=True)
 def song_ids_are_unique(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
     """Each song id stands once."""
-    ids = _songs(lake, context.partition_key)["song_id"]
+    ids = _songs(lake, _date(context, lake, "lyrics"))["song_id"]
     repeated = ids[ids.duplicated()].unique()
     return _result(len(repeated) == 0, songs=len(ids), repeated=len(repeated), examples=list(repeated[:3]))
 
@@ -74,7 +88,7 @@ def lyrics_are_portuguese(context: dg.AssetCheckExecutionContext, lake: Lake) ->
     """Nearly every stored text is told to be Portuguese when asked again."""
     from lyrics_assets.lyrics.language import detect_languages
 
-    languages = detect_languages(list(_songs(lake, context.partition_key)["lyrics"]))
+    languages = detect_languages(list(_songs(lake, _date(context, lake, "lyrics"))["lyrics"]))
     share = languages.count("pt") / len(languages)
     return _result(share >= MIN_PORTUGUESE_SHARE, share=share, at_least=MIN_PORTUGUESE_SHARE, songs=len(languages))
 
@@ -82,7 +96,7 @@ def lyrics_are_portuguese(context: dg.AssetCheckExecutionContext, lake: Lake) ->
 @dg.asset_check(asset=lyrics)
 def both_sources_present(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
     """Every site gave songs to the date."""
-    listed = _songs(lake, context.partition_key)["sources"].explode().value_counts()
+    listed = _songs(lake, _date(context, lake, "lyrics"))["sources"].explode().value_counts()
     counts = {source: int(listed.get(source, 0)) for source in SOURCES}
     return _result(all(counts.values()), warn=True, songs_by_source=counts)
 
@@ -92,9 +106,9 @@ def every_row_was_stored(
     context: dg.AssetCheckExecutionContext, lake: Lake, feature_store: dg.ResourceParam[FeatureStore]
 ) -> dg.AssetCheckResult:
     """The feature store, read back, holds exactly the ids of the date's dataset."""
-    wanted = _songs(lake, context.partition_key)["song_id"]
-    date = dt.date.fromisoformat(context.partition_key)
-    stored = feature_store.read_date(date, ["song_id"])["song_id"].to_pylist()
+    date = _date(context, lake, "lyrics")
+    wanted = _songs(lake, date)["song_id"]
+    stored = feature_store.read_date(dt.date.fromisoformat(date), ["song_id"])["song_id"].to_pylist()
     missing, extra = set(wanted) - set(stored), set(stored) - set(wanted)
     passed = not missing and not extra and len(stored) == len(wanted)
     return _result(passed, wanted=len(wanted), stored=len(stored), missing=len(missing), extra=len(extra))

@@ -53,7 +53,7 @@ def rising_words(earlier: pd.DataFrame, later: pd.DataFrame, limit: int = 10) ->
     total = before + after
     if not before or not after:
         return []
-    words = [word for word, count in total.items() if count > 1]
+    words = sorted(word for word, count in total.items() if count > 1)
     y_before = np.array([before[word] for word in words], dtype=float)
     y_after = np.array([after[word] for word in words], dtype=float)
     prior = (y_before + y_after) / total.total() * PRIOR_STRENGTH

@@ -54,7 +54,8 @@ def running_sandbox(
                 if addresses is None:
                     process.wait()
                     errors.seek(0)
-                    raise SandboxError(errors.read().strip().removeprefix("Error: ") or f"no answer within {START_SECONDS} s")
+                    said = errors.read().strip().removeprefix("Error: ")
+                    raise SandboxError(said or f"no answer within {START_SECONDS} s")
                 yield addresses
             finally:
                 _stop(process)
