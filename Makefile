@@ -9,7 +9,7 @@ demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that an
 	$(BIN)/lyrics demo
 
 test: .venv/ready        ## all tests, on all cores
-	$(BIN)/pytest -n auto --dist loadgroup
+	$(BIN)/pytest -n auto --dist loadfile
 
 ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
 	$(BIN)/lyrics ui

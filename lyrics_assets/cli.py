@@ -105,10 +105,12 @@ def demo(verbose: bool, home: Path | None) -> None:
 @click.option("--latency-ms", type=click.IntRange(0), default=0, show_default=True, help="Delay of every answer.")
 @click.option("--faults", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of failing answers.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Of charts and faults.")
-def sandbox(songbook: Path | None, latency_ms: int, faults: float, seed: int) -> None:
+@click.option("--letras-port", type=click.IntRange(0, 65535), default=8701, show_default=True, help="0 for a free one.")
+@click.option("--vagalume-port", type=click.IntRange(0, 65535), default=8702, show_default=True, help="0 likewise.")
+def sandbox(songbook: Path | None, **options: float) -> None:
     """Serve both sites, imitated, on loopback until interrupted."""
-    command = [sys.executable, "-m", "scrapy_project.sandbox", "--latency-ms", str(latency_ms)]
-    command += ["--faults", str(faults), "--seed", str(seed)]
+    command = [sys.executable, "-m", "scrapy_project.sandbox"]
+    command += [f"--{name.replace('_', '-')}={value}" for name, value in options.items()]
     if songbook:
         command += ["--songbook", str(songbook)]
     sys.exit(_wait(command, os.environ))

@@ -91,7 +91,7 @@ def test_the_sandbox_serves_until_it_is_told_to_stop(tmp_path):
     songbook = tmp_path / "songs.jsonl"
     songbook.write_text(SONG.replace("Polka", "Samba"), encoding="utf-8")
     command = [Path(sys.executable).with_name("lyrics"), "sandbox", "--songbook", songbook]
-    # The fixed ports are those of `lyrics ui`: only one test may hold them.
+    command += ["--letras-port", "0", "--vagalume-port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             addresses = httpx.Response(200, content=process.stdout.readline()).json()

@@ -16,8 +16,6 @@ from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import run_lyrics
 from scrapy_project.genres import GENRE_NAMES
 
-pytestmark = pytest.mark.xdist_group("demo")
-
 DRAFT = """Senhor, eu venho ao teu altar
 com as mãos vazias te louvar
 aleluia, tua graça me alcançou

@@ -33,15 +33,15 @@ GENRE_NAMES: tuple[str, ...] = tuple(genre.name for genre in GENRES)
 
 
 def find_genres(names: str | None) -> tuple[Genre, ...]:
-    """Return the genres named in a comma-separated list; all of them for None or an empty string.
+    """Return the genres named in a comma-separated list; all of them if none is named.
 
     Raises:
         ValueError: a name is not one of GENRE_NAMES; the message lists what is allowed.
     """
-    if not names:
+    wanted = [name.strip() for name in (names or "").split(",") if name.strip()]
+    if not wanted:
         return GENRES
     by_name = {genre.name.casefold(): genre for genre in GENRES}
-    wanted = [name.strip() for name in names.split(",") if name.strip()]
     unknown = [name for name in wanted if name.casefold() not in by_name]
     if unknown:
         raise ValueError(f"genres: {', '.join(unknown)} not known; allowed: {', '.join(GENRE_NAMES)}")

@@ -1,6 +1,7 @@
 """From raw songs of one date to the dataset: one row a song, in Portuguese."""
 
 import datetime as dt
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -17,6 +18,11 @@ MIN_WORDS = 20
 """A text with fewer words is a fragment: no genre can be told from it."""
 MAX_CHARACTERS = 50_000
 """A longer text is not a song: a page that was parsed wrongly, or a dump."""
+
+_NEEDED = ("source", "genre", "title", "artist", "lyrics")
+_TYPES = {"rank": int, "is_translation": bool, "original_language": str}
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""Half a character: JSON can write it, but no file and no store can hold it."""
 
 RawRow = Mapping[str, Any]
 
@@ -64,9 +70,14 @@ def _reject_reasons(rows: list[RawRow]) -> list[tuple[str, str] | None]:
 
 
 def _shape_problem(row: RawRow) -> tuple[str, str] | None:
-    for name in ("source", "genre", "title", "artist", "lyrics"):
+    for name in _NEEDED:
         if not isinstance(row.get(name), str) or not row[name].strip():
             return "missing_field", name
+        if not row[name].isprintable() and _SURROGATE.search(row[name]):
+            return "not_unicode", name
+    for name, kind in _TYPES.items():
+        if row.get(name) is not None and type(row[name]) is not kind:
+            return "wrong_type", f"{name}: {kind.__name__} wanted"
     if len(row["lyrics"]) > MAX_CHARACTERS:
         return "too_long", f"{len(row['lyrics'])} characters"
     words = count_words(row["lyrics"])

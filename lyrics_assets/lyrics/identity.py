@@ -6,9 +6,10 @@ import re
 from lyrics_assets.lyrics.text import fold, normalise
 
 # What sites put behind a title or an artist without making it another song, between brackets or after a dash.
+# "Part 1" is no guest; "part. 3030" is one.
 _MARK = (
-    r"(?:part|participacao|feat|featuring|ft|with|ao vivo|live|acustic[oa]|acoustic|remix|remaster(?:ed|izado)?"
-    r"|versao|version|radio edit)"
+    r"(?:part(?! (?:\d{1,2}|[ivx]+)\b)|participacao|feat|featuring|ft|with|ao vivo|live|acustic[oa]|acoustic|remix"
+    r"|remaster(?:ed|izado)?|versao|version|radio edit)"
 )
 _BRACKETED = re.compile(r"[(\[{][^)\]}]*[)\]}]")
 _TRAILING_MARK = re.compile(rf"\s+[-–—]\s+(?:[^-–—]*\b)?{_MARK}\b.*$", re.IGNORECASE)
@@ -22,7 +23,7 @@ def title_key(title: str) -> str:
     title = fold(title)
     bare = _BRACKETED.sub(lambda found: " " if _HAS_MARK.search(normalise(found.group())) else found.group(), title)
     bare = _TRAILING_GUEST.sub("", _TRAILING_MARK.sub("", bare))
-    return normalise(bare).replace("\n", " ") or normalise(title).replace("\n", " ")
+    return normalise(bare).replace("\n", " ") or normalise(title).replace("\n", " ") or title.strip()
 
 
 def artist_key(artist: str) -> str:
@@ -31,7 +32,7 @@ def artist_key(artist: str) -> str:
     words = normalise(bare).split()
     if len(words) > 1 and words[0] in _ARTICLES:
         words = words[1:]
-    return " ".join("e" if word == "and" else word for word in words) or normalise(artist)
+    return " ".join("e" if word == "and" else word for word in words) or normalise(artist) or fold(artist).strip()
 
 
 def song_id(artist: str, title: str) -> str:

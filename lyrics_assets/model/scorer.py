@@ -81,7 +81,7 @@ class Scorer:
         return {self.classes[index]: float(shares[index]) for index in order}
 
     def unknown_share(self, lyrics: str) -> float:
-        """Return the share, 0 to 1, of the lyric's distinct words that no training song held; 1 for no word at all."""
+        """Return the share, 0 to 1, of the lyric's distinct words that the model does not know; 1 for no word."""
         words = set(normalise(lyrics).split())
         known = self._blocks[0]._index
         return sum(word not in known for word in words) / len(words) if words else 1.0
@@ -138,7 +138,7 @@ class Scorer:
             with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
                 blocks = [_load_block(block, number, arrays) for number, block in enumerate(header["blocks"])]
                 return cls(header["classes"], blocks, arrays["coefficients"], arrays["bias"])
-        except (OSError, KeyError, json.JSONDecodeError) as error:
+        except (OSError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
             raise ScorerError(f"{folder}: no readable model ({error})") from error
 
 

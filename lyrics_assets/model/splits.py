@@ -21,8 +21,9 @@ def assign_splits(songs: pd.DataFrame, test_share: float, seed: int) -> pd.Serie
     """Return ``train``, ``test`` or ``left_out`` for each song.
 
     An artist is on the test side if its place is below `test_share`. In a genre of few artists that may leave nobody:
-    then the artist with the lowest place is taken, so that every genre with two artists is examined. Training songs
-    whose text equals a test song's (covers, spellings of a name) are left out.
+    then the one with the lowest place is taken, so that every genre with two artists is examined (in such a genre
+    alone, a later artist with a lower place takes the seat over). Training songs whose text equals a test song's
+    (covers, spellings of a name) are left out.
 
     Args:
         songs: columns artist, genre, lyrics; any index.

@@ -23,6 +23,10 @@ _SWEEP_KEYS = {"program", "name", "description", "project", "entity", "method", 
 _DISTRIBUTIONS = ("uniform", "q_uniform", "int_uniform", "log_uniform_values")
 
 
+_DEFAULT_TRIALS = 10
+"""Trials of a sweep without run_cap."""
+
+
 class SweepError(ValueError):
     """sweep.yaml asks for something that is unknown, or that the local engine cannot honour."""
 
@@ -50,6 +54,8 @@ def read_sweep(path: Path) -> Sweep:
         SweepError: an unknown key, method or hyperparameter, or a distribution that the local engine does not know.
     """
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    if not isinstance(content, dict) or not isinstance(content.get("parameters"), dict):
+        raise SweepError(f"{path.name}: no sweep; it needs method, metric and parameters")
     if unknown := set(content) - _SWEEP_KEYS:
         raise SweepError(
             f"{path.name}: {', '.join(sorted(unknown))} not supported; known: {', '.join(sorted(_SWEEP_KEYS))}"
@@ -58,6 +64,8 @@ def read_sweep(path: Path) -> Sweep:
         raise SweepError(f"{path.name}: method {content.get('method')!r}; allowed: random, grid, bayes")
     if content.get("metric") != {"name": "macro_f1", "goal": "maximize"}:
         raise SweepError(f"{path.name}: metric must be {{name: macro_f1, goal: maximize}}")
+    if not isinstance(content.get("run_cap", _DEFAULT_TRIALS), int):
+        raise SweepError(f"{path.name}: run_cap {content['run_cap']!r}; give a whole number of trials")
     parameters = content["parameters"]
     if unknown := set(parameters) - set(Hyperparameters.model_fields):
         raise SweepError(
@@ -65,11 +73,13 @@ def read_sweep(path: Path) -> Sweep:
         )
     for name, spec in parameters.items():
         _check_distribution(path.name, name, spec)
-    return Sweep(content["method"], int(content.get("run_cap", 10)), parameters)
+    return Sweep(content["method"], content.get("run_cap", _DEFAULT_TRIALS), parameters)
 
 
-def _check_distribution(file: str, name: str, spec: Mapping[str, Any]) -> None:
-    refusal = f"{file}: {name}: {dict(spec)} not supported"
+def _check_distribution(file: str, name: str, spec: Any) -> None:
+    refusal = f"{file}: {name}: {spec} not supported"
+    if not isinstance(spec, dict):
+        raise SweepError(f"{refusal}; give {{value: {spec}}}")
     if kind := spec.get("distribution"):
         allowed = {"distribution", "min", "max", *(("q",) if kind == "q_uniform" else ())}
         if kind not in _DISTRIBUTIONS or set(spec) - allowed or not {"min", "max"} <= set(spec):
@@ -164,5 +174,5 @@ def _suggest(trial: "optuna.Trial", name: str, spec: Mapping[str, Any]) -> Any:
     low, high = spec["min"], spec["max"]
     if spec["distribution"] == "int_uniform":
         return trial.suggest_int(name, low, high)
-    step = spec.get("q") if spec["distribution"] == "q_uniform" else None
+    step = spec.get("q", 1) if spec["distribution"] == "q_uniform" else None
     return trial.suggest_float(name, low, high, step=step, log=spec["distribution"] == "log_uniform_values")

@@ -13,8 +13,6 @@ from lyrics_assets.resources.crawler import today
 from lyrics_assets.settings import Settings
 from scrapy_project.sandbox.launcher import running_sandbox
 
-pytestmark = pytest.mark.xdist_group("extraction")
-
 LETRAS = raw_assets[0]
 DATE = today().isoformat()
 SONGS = [

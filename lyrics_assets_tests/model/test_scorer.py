@@ -177,7 +177,6 @@ def test_a_header_that_says_too_little_is_refused(saved, content):
         Scorer.load(saved)
 
 
-@pytest.mark.xfail(reason="UnicodeDecodeError and TypeError come through")
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"[]", b"null"], ids=["bytes", "list", "null"])
 def test_a_header_that_is_no_object_is_refused(saved, content):
     (saved / "scorer.json").write_bytes(content)

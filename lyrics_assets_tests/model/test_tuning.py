@@ -88,7 +88,6 @@ def test_what_the_engine_cannot_honour_is_refused_by_name(sweep, changes, named)
         sweep(**changes)
 
 
-@pytest.mark.xfail(reason="Python's own TypeError, KeyError, AttributeError or ValueError comes through")
 @pytest.mark.parametrize(
     "content",
     ["", "[]", yaml.safe_dump({key: value for key, value in SWEEP.items() if key != "parameters"})]

@@ -1,0 +1,17 @@
+"""Rows as Markdown."""
+
+from lyrics_assets.markdown import table
+
+
+def test_rows_stand_under_a_header_of_their_keys():
+    rows = [{"genre": "Samba", "songs": 3, "share": 0.123456}, {"genre": "R&B", "songs": 40, "share": 1.0}]
+    assert table(rows).split("\n") == [
+        "| genre | songs | share |",
+        "|---|---|---|",
+        "| Samba | 3 | 0.1235 |",
+        "| R&B | 40 | 1 |",
+    ]
+
+
+def test_what_is_no_float_is_shown_as_it_is():
+    assert table([{"a": None, "b": True, "c": 1234567}]).endswith("| None | True | 1234567 |")
