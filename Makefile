@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: demo test ui serve lint lock clean bench-load
+.PHONY: demo test ui serve lint lock clean bench bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
@@ -22,8 +22,13 @@ lint: .venv/ready        ## style, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+bench: .venv/ready       ## what things cost: crawl, archive, loading; some minutes
+	$(BIN)/python -m benchmarks.load
+	$(BIN)/python -m benchmarks.archive
+	$(BIN)/python -m benchmarks.crawl
+
 bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
-	$(BIN)/python benchmarks/load.py
+	$(BIN)/python -m benchmarks.load
 
 lock: .venv/uv           ## compile requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --upgrade \

@@ -65,7 +65,7 @@ def test_no_sudden_drop_compares_with_the_dates_before(lake, context, before, no
     [
         (lambda table: table, None),
         (lambda table: table.drop_columns(["genre"]), "genre"),
-        (lambda table: with_column(table, "n_words", ["many"] * len(table)), "schema"),
+        (lambda table: with_column(table, "n_words", ["many"] * len(table)), "n_words"),
         (lambda table: with_column(table, "title", [None] * len(table)), "title"),
         (lambda table: table.slice(0, 0), "no row"),
     ],

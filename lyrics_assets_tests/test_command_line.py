@@ -83,8 +83,8 @@ def test_an_empty_crawl_fails_says_why_and_keeps_what_was_refused(tmp_path):
     assert "was not published: fewer songs than 1 a genre: Rock 0" in finished.err
     assert "Traceback" not in finished.err
     assert not (home / "lake").exists()
-    kept = sorted(path.suffix for path in (home / "scratch").iterdir())
-    assert kept == [".jsonl", ".jsonl", ".log", ".log"]
+    kept = sorted(path.name.split("-")[0] + path.suffix for path in (home / "scratch" / "rejected").iterdir())
+    assert kept == ["letras.jsonl", "letras.log", "vagalume.jsonl", "vagalume.log"]
 
 
 def test_the_sandbox_serves_until_it_is_told_to_stop(tmp_path):

@@ -63,3 +63,28 @@ def _examples(stats: Stats, kind: str) -> str:
     prefix = f"lyrics/examples/{kind}"
     examples = [url for name, urls in stats.items() if name.startswith(prefix) for url in urls]
     return f", for example {', '.join(examples[:3])}" if examples else ""
+
+
+MIN_MATCHES_EXPECTED = 5.0
+"""So many pages must be expected to match before none matching is no chance any more (e^-5 is under 1 %)."""
+
+
+def lost_markup(stats: Stats, before: Stats) -> list[str]:
+    """Return a sentence for each selector family that matched on an earlier date and now matches nowhere.
+
+    A family that a parser can do without (composers, an older container) vanishes silently when a site changes its
+    markup, so the counts of two dates are compared: ``lyrics/parsed/<kind>`` pages of a kind were parsed, on
+    ``lyrics/matched/<kind>/<family>`` of them the family matched.
+    """
+    prefix = "lyrics/matched/"
+    lost = []
+    for name, matched in sorted(before.items()):
+        if not name.startswith(prefix) or stats.get(name, 0):
+            continue
+        kind, family = name.removeprefix(prefix).split("/", 1)
+        parsed_before, parsed = before.get(f"lyrics/parsed/{kind}", 0), stats.get(f"lyrics/parsed/{kind}", 0)
+        if parsed_before and matched / parsed_before * parsed >= MIN_MATCHES_EXPECTED:
+            lost.append(
+                f"markup of {kind}: {family} matched on {matched} of {parsed_before} pages before, on 0 of {parsed} now"
+            )
+    return lost

@@ -2,12 +2,14 @@
 
 import datetime as dt
 import sys
+import time
 import uuid
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import dagster as dg
+from dagster._core.errors import DagsterPipesExecutionError
 from pydantic import Field
 
 from lyrics_assets.settings import ROOT
@@ -15,6 +17,7 @@ from scrapy_project.genres import GENRE_NAMES
 
 TIMEZONE = "America/Sao_Paulo"
 Mode = Literal["crawl", "replay"]
+_DAY_SECONDS = 24 * 60 * 60
 
 
 class CrawlRefusedError(RuntimeError):
@@ -46,6 +49,7 @@ class Crawler(dg.ConfigurableResource):
     songs_per_genre: int = Field(100, ge=1, le=1000, description="Songs asked of each site for each genre")
     genres: list[str] = Field(list(GENRE_NAMES), description="Genres to ask for")
     contact: str = Field("", description="Contact in the User-Agent")
+    scrapy_settings: dict[str, str] = Field({}, description="Scrapy settings laid over the project's own, by name")
 
     def mode(self, source: str, date: dt.date) -> Mode:
         """Decide how a date is got.
@@ -63,21 +67,57 @@ class Crawler(dg.ConfigurableResource):
             f"{date} is past and the page archive holds nothing of {source} for it: the site shows only today"
         )
 
-    def run(self, context: dg.AssetExecutionContext, source: str, date: dt.date) -> Crawl:
-        """Run the spider to its end and return what it left; the caller decides whether that is good enough."""
+    def run(self, context: dg.AssetExecutionContext, source: str, date: dt.date, *, refresh: bool = False) -> Crawl:
+        """Run the spider to its end and return what it left; the caller decides whether that is good enough.
+
+        Args:
+            context: of the asset that is materialized; its log shows the crawl's progress.
+            source: name of the spider.
+            date: extraction date.
+            refresh: forget the date's archived pages first.
+
+        Raises:
+            CrawlRefusedError: see `mode`; or a date was to be refreshed that can only be replayed.
+        """
         mode = self.mode(source, date)
+        if refresh:
+            self._forget(source, date, mode)
         scratch = Path(self.scratch)
         scratch.mkdir(parents=True, exist_ok=True)
         output = scratch / f"{source}-{date}-{uuid.uuid4().hex[:8]}.jsonl"
-        completed = dg.PipesSubprocessClient().run(
-            context=context,
-            command=self._command(source, date, mode, output),
-            # The root holds scrapy.cfg, which names the settings of both projects.
-            cwd=str(ROOT),
-            env={"SCRAPY_PROJECT": "sandbox" if self.sites == "sandbox" else "default"},
-        )
+        client = dg.PipesSubprocessClient()
+        # The root holds scrapy.cfg, which names the settings of both projects.
+        environment = {"SCRAPY_PROJECT": "sandbox" if self.sites == "sandbox" else "default"}
+        try:
+            completed = client.run(
+                context=context, command=self._command(source, date, mode, output), cwd=str(ROOT), env=environment
+            )
+        except DagsterPipesExecutionError:
+            # The process was killed, or would not begin; its log says why.
+            return Crawl(output, {}, mode)
         reported = [message["stats"] for message in completed.get_custom_messages() if "stats" in message]
         return Crawl(output, reported[-1] if reported else {}, mode)
+
+    def keep_rejected(self, crawl: Crawl, source: str, date: str) -> Path:
+        """Keep a rejected crawl's songs and log aside, in the place of an earlier one of that date.
+
+        Returns:
+            The path of both files without their endings.
+        """
+        kept = Path(self.scratch) / "rejected" / f"{source}-{date}"
+        kept.parent.mkdir(exist_ok=True)
+        for ending in (".jsonl", ".log"):
+            if crawl.file.with_suffix(ending).exists():
+                crawl.file.with_suffix(ending).replace(kept.with_suffix(ending))
+        return kept
+
+    def discard(self, crawl: Crawl) -> None:
+        """Remove a published crawl's scratch files, and those of crawls that were killed over a day ago."""
+        for ending in (".jsonl", ".log"):
+            crawl.file.with_suffix(ending).unlink(missing_ok=True)
+        for leftover in Path(self.scratch).glob("*-????????.*"):
+            if time.time() - leftover.stat().st_mtime > _DAY_SECONDS:
+                leftover.unlink(missing_ok=True)
 
     def _command(self, source: str, date: dt.date, mode: Mode, output: Path) -> list[str]:
         arguments = {
@@ -91,6 +131,7 @@ class Crawler(dg.ConfigurableResource):
             "HTTPCACHE_IGNORE_MISSING": mode == "replay",
             "LOG_FILE": output.with_suffix(".log"),
             "CRAWLER_CONTACT": self.contact or "contact not given",
+            **self.scrapy_settings,
         }
         command = [sys.executable, "-m", "scrapy", "crawl", source, "-O", f"{output}:jsonlines"]
         for name, value in arguments.items():
@@ -103,3 +144,10 @@ class Crawler(dg.ConfigurableResource):
         from scrapy_project.archive import Archive
 
         return Archive(self.archive_url).has_date(date, source)
+
+    def _forget(self, source: str, date: dt.date, mode: Mode) -> None:
+        if mode == "replay":
+            raise CrawlRefusedError(f"{date} is past: only today's pages can be asked for anew, so none is dropped")
+        from scrapy_project.archive import Archive
+
+        Archive(self.archive_url).drop_date(date, source)

@@ -96,7 +96,9 @@ def test_a_crawl_that_finds_nothing_leaves_the_last_good_file_and_names_the_boun
     assert "/mais-acessadas/rock/" in failure(result)
     assert result.get_asset_materialization_events() == []
     assert wanted["lake"].read_bytes(raw_name("letras", DATE)) == before
-    assert {path.suffix for path in (tmp_path / "scratch").iterdir()} == {".jsonl", ".log"}
+    kept = {path.name for path in (tmp_path / "scratch" / "rejected").iterdir()}
+    assert kept == {f"letras-{DATE}.jsonl", f"letras-{DATE}.log"}
+    assert f"{tmp_path / 'scratch' / 'rejected' / f'letras-{DATE}'}.*" in failure(result)
 
 
 def test_a_site_that_is_down_fails_the_crawl_and_publishes_nothing(tmp_path, instance):

@@ -1,0 +1,33 @@
+"""Songbooks of any size, made of seeded random words: for costs, not for scores."""
+
+import json
+import random
+from pathlib import Path
+
+from scrapy_project.genres import GENRE_NAMES
+
+SONGS_PER_ARTIST = 5
+LINES, WORDS_A_LINE = 24, 6
+_SYLLABLES = ("ba", "ca", "do", "fé", "ga", "la", "mor", "na", "rio", "sol", "tão", "ve", "xo", "zé", "ção", "lu")
+
+
+def write_songbook(path: Path, songs_per_genre: int, seed: int = 0) -> Path:
+    """Write a songbook with that many songs in each of the 15 genres, all of them on both sites; return its path.
+
+    A larger songbook of the same seed begins with the songs of a smaller one, genre by genre.
+    """
+    with path.open("w", encoding="utf-8") as file:
+        for genre in GENRE_NAMES:
+            source = random.Random(f"{seed} {genre}")
+            words = ["".join(source.choices(_SYLLABLES, k=source.randint(1, 4))) for _ in range(2000)]
+            for number in range(songs_per_genre):
+                lines = (" ".join(source.choices(words, k=WORDS_A_LINE)) for _ in range(LINES))
+                song = {
+                    "title": f"{genre} canção {number}",
+                    "artist": f"{genre} artista {number // SONGS_PER_ARTIST}",
+                    "genre": genre,
+                    "lyrics": "\n".join(lines),
+                    "sites": ["letras", "vagalume"],
+                }
+                file.write(json.dumps(song, ensure_ascii=False) + "\n")
+    return path
