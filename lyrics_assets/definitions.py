@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from lyrics_assets.assets.extraction import raw_assets, web_sites
+from lyrics_assets.assets.extraction import imported_songs, raw_assets, web_sites
 from lyrics_assets.assets.monitoring import drift_report, pipeline_costs, trends_report
 from lyrics_assets.assets.preparation import lyrics, lyrics_features
 from lyrics_assets.assets.serving import huggingface_space, lyrics_service
@@ -54,6 +54,7 @@ def build_defs(settings: Settings | None = None, **resource_overrides: dg.Config
         assets=[
             *web_sites,
             *raw_assets,
+            imported_songs,
             lyrics,
             lyrics_features,
             training_set,

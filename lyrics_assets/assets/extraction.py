@@ -27,6 +27,14 @@ web_sites = [
     for source, name in SOURCES.items()
 ]
 
+imported_songs = dg.AssetSpec(
+    ["raw", "imported"],
+    group_name="extraction",
+    description="Songs of existing dumps, brought in by `lyrics import` under a source name of their own.",
+    partitions_def=daily,
+    kinds={"json"},
+)
+
 
 def raw_name(source: str, date: str) -> str:
     """Return the lake's name of the raw songs of a source and a date."""

@@ -23,7 +23,7 @@ def rejects_name(date: str) -> str:
 @dg.asset(
     group_name="preparation",
     partitions_def=daily,
-    deps=[["raw", source] for source in SOURCES],
+    deps=[["raw", source] for source in (*SOURCES, "imported")],
     kinds={"pandas", "parquet"},
 )
 def lyrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
@@ -36,9 +36,12 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
     from lyrics_assets.lyrics.dataset import build_dataset
 
     date = context.partition_key
-    names = [raw_name(source, date) for source in SOURCES if lake.exists(raw_name(source, date))]
+    # Not SOURCES: a file that was imported is a source too, under a name of its own.
+    names = [raw_name(source, date) for source in lake.folders("raw") if lake.exists(raw_name(source, date))]
     if not names:
-        raise dg.Failure(f"no raw songs of {date}: materialize raw/* for that date first", allow_retries=False)
+        raise dg.Failure(
+            f"no raw songs of {date}: materialize raw/* for that date, or import some, first", allow_retries=False
+        )
     rows = [row for name in names for row in lake.read_json_lines(name)]
     dataset = build_dataset(rows, dt.date.fromisoformat(date))
     if not dataset.songs.num_rows:
@@ -49,6 +52,7 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
         metadata={
             "dagster/row_count": dataset.songs.num_rows,
             "raw_songs": len(rows),
+            "sources": [name.split("/")[1] for name in names],
             "rejected": {key: int(n) for key, n in dataset.rejects["reason"].value_counts().items()},
             "merged_with_conflicts": dataset.conflicts,
             "file": dg.MetadataValue.path(address),

@@ -49,6 +49,7 @@ class Crawler(dg.ConfigurableResource):
     songs_per_genre: int = Field(100, ge=1, le=1000, description="Songs asked of each site for each genre")
     genres: list[str] = Field(list(GENRE_NAMES), description="Genres to ask for")
     contact: str = Field("", description="Contact in the User-Agent")
+    project: str = Field(str(ROOT), description="Folder of the Scrapy project: of its scrapy.cfg")
     scrapy_settings: dict[str, str] = Field({}, description="Scrapy settings laid over the project's own, by name")
 
     def mode(self, source: str, date: dt.date) -> Mode:
@@ -86,11 +87,10 @@ class Crawler(dg.ConfigurableResource):
         scratch.mkdir(parents=True, exist_ok=True)
         output = scratch / f"{source}-{date}-{uuid.uuid4().hex[:8]}.jsonl"
         client = dg.PipesSubprocessClient()
-        # The root holds scrapy.cfg, which names the settings of both projects.
         environment = {"SCRAPY_PROJECT": "sandbox" if self.sites == "sandbox" else "default"}
         try:
             completed = client.run(
-                context=context, command=self._command(source, date, mode, output), cwd=str(ROOT), env=environment
+                context=context, command=self._command(source, date, mode, output), cwd=self.project, env=environment
             )
         except DagsterPipesExecutionError:
             # The process was killed, or would not begin; its log says why.

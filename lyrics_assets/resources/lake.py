@@ -35,6 +35,14 @@ class Lake(dg.ConfigurableResource):
         files = (path.rsplit("/", 1)[-1] for path in filesystem.ls(self.url(folder), detail=False))
         return sorted(f"{folder}/{file}" for file in files if not file.endswith(".part"))
 
+    def folders(self, folder: str) -> list[str]:
+        """Return what the folders in a folder are called, sorted; none if it does not exist."""
+        filesystem = self._filesystem()
+        if not filesystem.exists(self.url(folder)):
+            return []
+        entries = filesystem.ls(self.url(folder), detail=True)
+        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
+
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file.
 
