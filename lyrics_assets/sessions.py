@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self, TextIO
 import dagster as dg
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
@@ -21,6 +22,7 @@ from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.mails import mail_report
 from lyrics_assets.runs import Progress, open_instance, run_job
 from lyrics_assets.settings import Settings
+from scrapy_project.progress import CrawlProgress
 
 if TYPE_CHECKING:
     from lyrics_assets.resources.bento_store import BentoStore
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from lyrics_assets.resources.mailer import Mailer
 
 
+BAR_WIDTH = 24
 PLAIN_WIDTH = 120
 """Columns where the output is no terminal."""
 
@@ -67,7 +70,10 @@ class Steps:
         grid = Table.grid(padding=(0, 1))
         for name, (started, said) in self._running.items():
             seconds = f"{time.time() - started:.0f} s"
-            grid.add_row(Spinner("dots"), name, seconds, Text(said, style="dim"))
+            crawl = CrawlProgress.parse(said)
+            bar = ProgressBar(crawl.pages_expected, crawl.pages, width=BAR_WIDTH) if crawl else ""
+            left = f", about {crawl.seconds_left:.0f} s left" if crawl and crawl.seconds_left else ""
+            grid.add_row(Spinner("dots"), name, seconds, bar, Text(said + left, style="dim"))
         return grid
 
 

@@ -3,6 +3,7 @@
 Scrapy's exit code is 0 even if every callback raised, so whoever starts a crawl judges it by these stats.
 """
 
+import asyncio
 import json
 import os
 import time
@@ -16,6 +17,8 @@ from scrapy.exceptions import NotConfigured
 from scrapy.statscollectors import StatsCollector
 from scrapy.utils.asyncio import create_looping_call
 
+from scrapy_project.progress import CrawlProgress
+
 if TYPE_CHECKING:
     from dagster_pipes import PipesContext
 
@@ -23,16 +26,18 @@ if TYPE_CHECKING:
 class PipesReport:
     """Reports progress every few seconds and the final stats to the Dagster process that started the crawl.
 
-    Messages are ``{"progress": {...}}`` (see `progress`), and last ``{"stats": {...}}``.
+    Messages are ``{"progress": {...}}`` (the fields of `CrawlProgress`), and last ``{"stats": {...}}``.
     """
 
-    def __init__(self, stats: StatsCollector, seconds: float) -> None:
+    def __init__(self, crawler: Crawler) -> None:
         from dagster_pipes import open_dagster_pipes
 
-        self._stats = stats
-        self._seconds = seconds
+        self._crawler = crawler
+        self._stats: StatsCollector = crawler.stats
+        self._seconds = crawler.settings.getfloat("PIPES_INTERVAL")
+        self._parent = os.getppid()
         self._pipes: PipesContext = open_dagster_pipes()
-        self._call = create_looping_call(self.report_progress)
+        self._call = create_looping_call(self.tick)
         self._started = time.monotonic()
 
     @classmethod
@@ -40,7 +45,7 @@ class PipesReport:
         """Return the extension; NotConfigured if no Dagster process started this one."""
         if "DAGSTER_PIPES_CONTEXT" not in os.environ:
             raise NotConfigured
-        extension = cls(crawler.stats, crawler.settings.getfloat("PIPES_INTERVAL"))
+        extension = cls(crawler)
         crawler.signals.connect(extension.engine_started, signal=signals.engine_started)
         crawler.signals.connect(extension.engine_stopped, signal=signals.engine_stopped)
         return extension
@@ -49,14 +54,19 @@ class PipesReport:
         """Begin to report."""
         self._call.start(self._seconds, now=False)
 
+    def tick(self) -> None:
+        """Report the progress, or end the crawl if whoever started it is gone: nobody would publish what it finds."""
+        if os.getppid() != self._parent:
+            self._call.stop()
+            self._closing = asyncio.create_task(self._crawler.engine.close_spider_async(reason="orphaned"))
+            return
+        self.report_progress()
+
     def report_progress(self) -> None:
         """Report how far the crawl has come: a line for people in the run's log, and the same as a message."""
-        now = progress(self._stats.get_stats(), time.monotonic() - self._started)
-        self._pipes.log.info(
-            f"{now['pages']} of {now['pages_expected']} pages, {now['songs']} songs, {now['errors']} errors, "
-            f"{now['rate']} pages/s"
-        )
-        self._pipes.report_custom_message({"progress": now})
+        now = CrawlProgress.of_stats(self._stats.get_stats(), time.monotonic() - self._started)
+        self._pipes.log.info(str(now))
+        self._pipes.report_custom_message({"progress": now._asdict()})
 
     def engine_stopped(self) -> None:
         """Report the final stats and close; the engine stops after every other part has had its say."""
@@ -90,28 +100,6 @@ class StatsFile:
         part = self._path.with_name(self._path.name + ".part")
         part.write_text(text + "\n", encoding="utf-8")
         part.replace(self._path)
-
-
-def progress(stats: dict[str, Any], seconds: float) -> dict[str, int | float]:
-    """Return how far a crawl has come.
-
-    Args:
-        stats: the crawl's stats.
-        seconds: since it started.
-
-    Returns:
-        pages read, pages expected so far, songs, errors (pages that failed or were not understood, and exceptions), and
-        the rate in pages a second since the start.
-    """
-    pages = stats.get("lyrics/pages", 0)
-    errors = sum(stats.get(name, 0) for name in ("lyrics/failed", "lyrics/unparsed", "spider_exceptions/count"))
-    return {
-        "pages": pages,
-        "pages_expected": stats.get("lyrics/pages_expected", 0),
-        "songs": stats.get("lyrics/songs", 0),
-        "errors": errors,
-        "rate": round(pages / seconds, 2) if seconds > 0 else 0.0,
-    }
 
 
 def json_safe(stats: dict[str, Any]) -> dict[str, Any]:

@@ -1,17 +1,27 @@
-"""Two small downloader middlewares: the pause that a site asks for, and the date that the sandbox shows."""
+"""Downloader middlewares: the pause that a site asks for, its daily budget, and the date that the sandbox shows."""
 
 import asyncio
+import logging
 import time
+from datetime import date
 from email.utils import parsedate_to_datetime
+from ipaddress import ip_address
 from typing import Self
 from urllib.parse import urlsplit
 
-from scrapy import Request
+from scrapy import Request, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
+from scrapy.exceptions import IgnoreRequest, NotConfigured
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.statscollectors import StatsCollector
+
+from scrapy_project.archive import Archive
+
+logger = logging.getLogger(__name__)
+
+CLAIM = 10
+"""How many requests of the budget a crawl claims at once; one that is killed wastes at most so many."""
 
 
 class RetryAfter:
@@ -53,22 +63,95 @@ class RetryAfter:
         return response
 
 
+class DailyBudget:
+    """Sends a site at most REQUESTS_PER_DAY requests for the crawl's date, over all crawls of that date.
+
+    Every request that leaves is counted, robots.txt, retries and redirects too; an archived page is free, because the
+    archive answers before this is asked. The first request beyond the budget closes the spider (`budget_spent`).
+
+    Requests are claimed before they are sent: a killed crawl, or two at once, can never exceed the budget.
+    """
+
+    def __init__(self, crawler: Crawler) -> None:
+        self.budget = crawler.settings.getint("REQUESTS_PER_DAY")
+        if self.budget < 0:
+            raise ValueError(f"REQUESTS_PER_DAY: {self.budget} is not allowed; give a number from 1, or 0 for no limit")
+        if not self.budget:
+            raise NotConfigured
+        self._crawler = crawler
+        assert crawler.spider is not None  # noqa: S101  # set before the middlewares are made
+        self._site: str = crawler.spider.name
+        self._date: date = crawler.spider.extraction_date  # type: ignore[attr-defined]  # every spider here has it
+        self._archive = Archive(crawler.settings["ARCHIVE_URL"])
+        self._claimed = 0
+        self._closing: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Return the middleware for the spider's site and date; NotConfigured if there is no limit."""
+        middleware = cls(crawler)
+        crawler.signals.connect(middleware.spider_closed, signal=signals.spider_closed)
+        return middleware
+
+    def process_request(self, request: Request) -> None:
+        """Let a request pass if the budget covers it, refuse it otherwise."""
+        if not self._claimed and self._closing is None:
+            self._claimed = self._archive.claim_requests(self._date, self._site, CLAIM, self.budget)
+        if not self._claimed:
+            self._crawler.stats.inc_value("budget/refused")
+            self._close_spider()
+            raise IgnoreRequest(f"The budget of {self.budget} requests for {self._date} is spent")
+        self._claimed -= 1
+
+    def spider_closed(self) -> None:
+        """Give back what was claimed and not sent, and tell in the stats what counts for the date now."""
+        self._archive.return_requests(self._date, self._site, self._claimed)
+        self._crawler.stats.set_value("budget/sent", self._archive.requests_sent(self._date, self._site))
+        self._archive.close()
+
+    def _close_spider(self) -> None:
+        if self._closing is None:
+            logger.warning("%s: the budget of %d requests for %s is spent", self._site, self.budget, self._date)
+            # A task of its own: closing waits for the requests under way, and this is one of them.
+            self._closing = asyncio.create_task(self._crawler.engine.close_spider_async(reason="budget_spent"))
+
+
 class SandboxDate:
-    """Tells the sandbox, which can show any date, which one the crawl is about."""
+    """Tells the sandbox, which can show any date, which one the crawl is about.
+
+    The settings for the sandbox are rude to a real site, so with them nothing is sent beyond this machine.
+    """
 
     def __init__(self, crawler: Crawler) -> None:
         if not crawler.settings.getbool("SANDBOX"):
             raise NotConfigured
         self.date = str(getattr(crawler.spider, "extraction_date", ""))
+        base_url = getattr(crawler.spider, "base_url", None)
+        if base_url is not None and not is_loopback(base_url):
+            raise ValueError(
+                f"base_url: {base_url} is not on this machine, and the settings of the sandbox are not for real "
+                f"sites; give the sandbox's address, or crawl with SCRAPY_PROJECT=default"
+            )
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        """Return the middleware with the spider's date."""
+        """Return the middleware with the spider's date; ValueError unless the site is on this machine."""
         return cls(crawler)
 
     def process_request(self, request: Request) -> None:
-        """Add the header."""
+        """Add the header; refuse a request that a redirect or a link leads elsewhere."""
+        if not is_loopback(request.url):
+            raise IgnoreRequest(f"{request.url} is not on this machine, as the sandbox is")
         request.headers["X-Sandbox-Date"] = self.date
+
+
+def is_loopback(url: str) -> bool:
+    """Return whether an address is this machine's own, as its text says; no name but ``localhost`` is looked up."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def retry_after_seconds(value: bytes | None, now: float) -> float | None:

@@ -16,13 +16,18 @@ DEFAULT_REQUEST_HEADERS = {
 COOKIES_ENABLED = False  # the one cookie needed is sent as a header
 
 # How fast. Few requests at once, so that few are under way already when a site asks for a pause.
-CONCURRENT_REQUESTS = 4
+# Scrapy 2.19 starts all that waits for a domain before it counts what is under way: only the first bound holds.
+CONCURRENT_REQUESTS = 2
 CONCURRENT_REQUESTS_PER_DOMAIN = 2
 DOWNLOAD_DELAY = 1.0  # seconds
+DOWNLOAD_DELAY_JITTER = 0.0  # any other would make every second pause shorter than that
 DOWNLOAD_TIMEOUT = 30  # seconds
 AUTOTHROTTLE_ENABLED = True
 AUTOTHROTTLE_START_DELAY = 1.0  # seconds
 AUTOTHROTTLE_TARGET_CONCURRENCY = 1.0
+
+# How much: requests to a site for one date, over all crawls of that date; 0 for no limit.
+REQUESTS_PER_DAY = 3000
 
 # What is asked again.
 RETRY_TIMES = 4
@@ -43,6 +48,7 @@ DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 950,
     "scrapy_project.middlewares.RetryAfter": 960,
     "scrapy_project.middlewares.SandboxDate": 970,
+    "scrapy_project.middlewares.DailyBudget": 980,  # last: what another one stops was not sent
 }
 SANDBOX = False  # True tells the imitated sites which date to show
 METAREFRESH_ENABLED = False

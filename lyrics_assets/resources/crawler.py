@@ -4,8 +4,9 @@ import datetime as dt
 import sys
 import time
 import uuid
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -14,6 +15,9 @@ from pydantic import Field
 
 from lyrics_assets.settings import ROOT
 from scrapy_project.genres import GENRE_NAMES
+
+if TYPE_CHECKING:
+    from scrapy_project.archive import Archive
 
 TIMEZONE = "America/Sao_Paulo"
 Mode = Literal["crawl", "replay"]
@@ -141,13 +145,16 @@ class Crawler(dg.ConfigurableResource):
         return command
 
     def _archive_holds(self, source: str, date: dt.date) -> bool:
-        from scrapy_project.archive import Archive
-
-        return Archive(self.archive_url).has_date(date, source)
+        with self._archive() as archive:
+            return archive.has_date(date, source)
 
     def _forget(self, source: str, date: dt.date, mode: Mode) -> None:
         if mode == "replay":
             raise CrawlRefusedError(f"{date} is past: only today's pages can be asked for anew, so none is dropped")
+        with self._archive() as archive:
+            archive.drop_date(date, source)
+
+    def _archive(self) -> "AbstractContextManager[Archive]":
         from scrapy_project.archive import Archive
 
-        Archive(self.archive_url).drop_date(date, source)
+        return closing(Archive(self.archive_url))

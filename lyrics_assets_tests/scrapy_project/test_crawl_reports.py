@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from dagster_pipes import encode_param
 
-from scrapy_project.extensions import json_safe, progress
+from scrapy_project.extensions import json_safe
 
 CONTEXT = {
     "asset_keys": ["raw/letras"],
@@ -19,13 +19,6 @@ CONTEXT = {
     "retry_number": 0,
     "extras": {},
 }
-
-
-def test_progress_counts_failures_and_exceptions_as_errors():
-    stats = {"lyrics/pages": 30, "lyrics/pages_expected": 40, "lyrics/songs": 20, "lyrics/failed": 1}
-    stats |= {"lyrics/unparsed": 2, "spider_exceptions/count": 4}
-    assert progress(stats, 10) == {"pages": 30, "pages_expected": 40, "songs": 20, "errors": 7, "rate": 3.0}
-    assert progress({}, 0) == {"pages": 0, "pages_expected": 0, "songs": 0, "errors": 0, "rate": 0.0}
 
 
 def test_stats_become_json():

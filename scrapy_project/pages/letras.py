@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from parsel import Selector
 
-from scrapy_project.pages import NoLyrics, PageError
+from scrapy_project.pages import NoLyrics, PageError, note
 from scrapy_project.pages.text import (
     class_is,
     lines_of,
@@ -67,15 +67,17 @@ def translation_url(song_url: str) -> str:
     return f"{song_url.rstrip('/')}/traducao.html"
 
 
-def parse_chart(html: bytes | str, url: str) -> list[ChartRow]:
+def parse_chart(html: bytes | str, url: str, matched: set[str] | None = None) -> list[ChartRow]:
     """Return the rows of a genre's chart, the first rank first.
+
+    Families: ``rows``.
 
     Raises:
         PageError: there is no chart, or none of its rows is understood.
     """
     items = parse_html(html).xpath(f"({_CHART})[1]/li")
     rows = [row for rank, item in enumerate(items, start=1) if (row := _chart_row(item, rank, url))]
-    if not rows:
+    if not note(matched, "rows", rows):
         raise PageError(url, f"no row of a chart found (ol.top-list_mus > li > a, {len(items)} items)")
     return rows
 
@@ -90,43 +92,54 @@ def _chart_row(item: Selector, rank: int, page_url: str) -> ChartRow | None:
     return ChartRow(rank, title, artist, url)
 
 
-def parse_song(html: bytes | str, url: str) -> SongPage:
+def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> SongPage:
     """Return what a song's page says; a translation that stands beside the original is left out.
+
+    Families: ``title``, ``artist``, ``canonical``, ``composers``, ``views``, and a container of the lyric by its class.
 
     Raises:
         NoLyrics: the page says that the lyric was removed, does not exist, or that the song is instrumental.
         PageError: no lyric, or no title and artist, is found where the site puts them.
     """
     page = parse_html(html)
-    text = _lyric_text(page, _ORIGINAL)
+    text = _lyric_text(page, _ORIGINAL, matched)
+    title, artist = _title_and_artist(page)
+    canonical = page.css("link[rel=canonical]::attr(href)").get()
+    composers = _composers(page)
+    views = parse_number(_first_text(page, ".head-info-exib b", ".head-info-exib"))
+    # Noted before any of them can be missed.
+    for family, found in (("title", title), ("artist", artist), ("canonical", canonical), ("composers", composers)):
+        note(matched, family, found)
+    note(matched, "views", views is not None)
     if text is None:
         # A song without a lyric need not have a container for one.
         if reason := notice_reason(" ".join(map(text_of, page.css("#js-lyric-content p")))):
             raise NoLyrics(url, reason)
         raise PageError(url, f"no lyric found (div.{', div.'.join(_ORIGINAL)})")
     lyrics = read_lyrics(text, url)
-    title, artist = _title_and_artist(page)
     if not (title and artist):
         raise PageError(url, "no title and artist found (h1.textStyle-primary, h1.head-title, ld+json)")
     return SongPage(
         title=title,
         artist=artist,
         lyrics=lyrics,
-        composers=_composers(page),
-        views=parse_number(_first_text(page, ".head-info-exib b", ".head-info-exib")),
-        canonical=page.css("link[rel=canonical]::attr(href)").get(),
+        composers=composers,
+        views=views,
+        canonical=canonical,
     )
 
 
-def parse_translation(html: bytes | str, url: str) -> str | None:
+def parse_translation(html: bytes | str, url: str, matched: set[str] | None = None) -> str | None:
     """Return the Portuguese lyric of a translation's page, in either view of it; None if it is the plain song page.
+
+    Families: a container of the translation by its class.
 
     Raises:
         NoLyrics: the place of the translation holds a notice.
         PageError: neither a translation nor an original lyric is found.
     """
     page = parse_html(html)
-    text = _lyric_text(page, _TRANSLATION)
+    text = _lyric_text(page, _TRANSLATION, matched)
     if text is not None:
         return read_lyrics(text, url)
     if _lyric_text(page, _ORIGINAL) is None:
@@ -149,19 +162,21 @@ def _folded(title: str) -> str:
     return "".join(char for char in letters if char.isalnum())
 
 
-def _lyric_text(page: Selector, containers: tuple[str, ...]) -> str | None:
+def _lyric_text(page: Selector, containers: tuple[str, ...], matched: set[str] | None = None) -> str | None:
     for container in containers:
-        for found in page.xpath(f"(//div[{class_is(container)}])[1]"):
+        for found in note(matched, container, page.xpath(f"(//div[{class_is(container)}])[1]")):
             stanzas = found.xpath(f".//p[not(ancestor-or-self::*[{class_is(*_NOT_LYRICS)}])]")
             return "\n\n".join(lines_of(stanza, _NOT_LYRICS) for stanza in stanzas or [found])
     return None
 
 
 def _title_and_artist(page: Selector) -> tuple[str, str]:
+    title = _first_text(page, "h1.textStyle-primary", "h1.head-title", "#js-lyricHeader h1")
+    artist = _first_text(page, "h2.textStyle-secondary", "h2.head-subtitle", "#js-lyricHeader h2")
+    if title and artist:
+        return title, artist
     recording = _recording(page)
-    title = _first_text(page, "h1.textStyle-primary", "h1.head-title", "#js-lyricHeader h1") or recording[0]
-    artist = _first_text(page, "h2.textStyle-secondary", "h2.head-subtitle", "#js-lyricHeader h2") or recording[1]
-    return title, artist
+    return title or recording[0], artist or recording[1]
 
 
 def _recording(page: Selector) -> tuple[str, str]:

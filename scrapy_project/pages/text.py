@@ -16,6 +16,18 @@ _SPACING = "\t\n\r\f\x85"
 # Control bytes, zero-width marks, and the lone surrogates that JSON escapes can make.
 _INVISIBLE = ("Cc", "Cf", "Cs")
 
+
+class _Visible(dict[int, int | None]):
+    """What `str.translate` makes of each character, worked out once: None for an invisible one, which removes it."""
+
+    def __missing__(self, code: int) -> int | None:
+        char = chr(code)
+        self[code] = code if char in _SPACING or unicodedata.category(char) not in _INVISIBLE else None
+        return self[code]
+
+
+_VISIBLE = _Visible()
+
 _ENCODINGS = frozenset({"utf-8", "cp1252", "iso8859-1", "iso8859-15"})
 
 _NOTICES = (
@@ -82,7 +94,7 @@ def class_is(*tokens: str) -> str:
 
 def one_line(text: str) -> str:
     """Return the text on one line: NFC, whitespace collapsed, control and invisible characters removed."""
-    kept = "".join(char for char in text if char in _SPACING or unicodedata.category(char) not in _INVISIBLE)
+    kept = text if text.isprintable() else text.translate(_VISIBLE)
     return unicodedata.normalize("NFC", " ".join(kept.split()))
 
 
@@ -100,11 +112,9 @@ def lines_of(node: Selector, leave_out: tuple[str, ...] = ()) -> str:
     if leave_out:
         unseen += f" or ancestor::*[{class_is(*leave_out)}]"
     is_verse = class_is("verse")
-    parts: list[str] = []
-    for found in node.xpath(f".//text()[not({unseen})] | .//br[not({unseen})] | .//span[{is_verse}]"):
-        parts.append(re.sub(r"[\r\n]+", " ", found.root) if isinstance(found.root, str) else "\n")
-    text = "".join(parts)
-    if node.xpath(f".//span[{is_verse}]"):
+    found = [part.root for part in node.xpath(f".//text()[not({unseen})] | .//br[not({unseen})] | .//span[{is_verse}]")]
+    text = "".join(re.sub(r"[\r\n]+", " ", part) if isinstance(part, str) else "\n" for part in found)
+    if any(not isinstance(part, str) and part.tag == "span" for part in found):
         text = re.sub(r"\s*\n\s*", "\n", text)
     return text.strip()
 
@@ -173,6 +183,7 @@ def same_site_url(page_url: str, href: str) -> str | None:
     """Return the absolute address of a link without query and fragment; None if it is broken or leaves the site."""
     try:
         base, link = urlsplit(page_url), urlsplit(urljoin(page_url, href.strip()))
+        link.geturl().encode()  # a lone surrogate cannot be asked for
     except ValueError:
         return None
     if link.scheme != base.scheme or link.netloc != base.netloc:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from parsel import Selector
 
-from scrapy_project.pages import NoLyrics, PageError
+from scrapy_project.pages import NoLyrics, PageError, note
 from scrapy_project.pages.text import (
     class_is,
     lines_of,
@@ -85,8 +85,10 @@ def index_url(artist_url: str) -> str:
     return f"{artist_url.rstrip('/')}/index.js"
 
 
-def parse_style(html: bytes | str, url: str) -> list[ArtistLink]:
+def parse_style(html: bytes | str, url: str, matched: set[str] | None = None) -> list[ArtistLink]:
     """Return the artists of a style, in the site's (alphabetical) order.
+
+    Families: ``artists``.
 
     Raises:
         PageError: no artist is found.
@@ -97,13 +99,15 @@ def parse_style(html: bytes | str, url: str) -> list[ArtistLink]:
         name, address = text_of(link), same_site_url(url, link.attrib["href"])
         if name and address and re.fullmatch(r"[^/.]+", path_of(address)):
             artists.setdefault(address, ArtistLink(name, address))
-    if not artists:
+    if not note(matched, "artists", artists):
         raise PageError(url, f"no artist found (.moreNamesContainer ul a, {len(links)} links)")
     return list(artists.values())
 
 
-def parse_artist_index(body: bytes | str, url: str) -> Artist:
+def parse_artist_index(body: bytes | str, url: str, matched: set[str] | None = None) -> Artist:
     """Return what an artist's ``index.js`` says.
+
+    Families: ``genres``, ``top songs``, ``songs``, ``translations``.
 
     Raises:
         PageError: it is not JSON, or holds no artist or no song.
@@ -114,20 +118,22 @@ def parse_artist_index(body: bytes | str, url: str) -> Artist:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise PageError(url, f"not an artist's index ({type(error).__name__}; artist.desc)") from error
     genres = [genre for genre in _dicts(artist.get("genre")) if genre.get("name") and genre.get("url")]
-    songs = [
-        song
-        for part in ("toplyrics", "lyrics")
-        for listed in _dicts(artist.get(part))
-        for song in _dicts(listed.get("item"))
-    ]
+    parts = {"top songs": artist.get("toplyrics"), "songs": artist.get("lyrics")}
+    songs: list[dict[str, Any]] = []
+    for family, part in parts.items():
+        songs += note(matched, family, [song for listed in _dicts(part) for song in _dicts(listed.get("item"))])
     links = _merged(_song_link(url, song.get("desc"), song.get("url"), song.get("turl")) for song in songs)
+    note(matched, "genres", genres)
+    note(matched, "translations", any(link.translation_url for link in links))
     return _artist(
         url, name, [(genre["name"], genre["url"]) for genre in genres], links, "artist.toplyrics, artist.lyrics"
     )
 
 
-def parse_artist_page(html: bytes | str, url: str) -> Artist:
+def parse_artist_page(html: bytes | str, url: str, matched: set[str] | None = None) -> Artist:
     """Return what an artist's page says.
+
+    Families: ``genres``, ``top list``, ``full list``, ``translations``.
 
     Raises:
         PageError: no name or no song is found.
@@ -136,39 +142,48 @@ def parse_artist_page(html: bytes | str, url: str) -> Artist:
     name = text_of(heading[0]) if (heading := page.css("#artHeaderTitle h1")) else ""
     if not name:
         raise PageError(url, "no artist found (#artHeaderTitle h1)")
-    genres = [(text_of(tag), tag.attrib["href"]) for tag in page.css("ul.subHeaderTags a[href*='/browse/style/']")]
-    links = _merged(_song_row(row, url) for row in page.css("#topMusicList > li, #alfabetMusicList > li"))
+    tags = note(matched, "genres", page.css("ul.subHeaderTags a[href*='/browse/style/']"))
+    genres = [(text_of(tag), tag.attrib["href"]) for tag in tags]
+    top = note(matched, "top list", page.css("#topMusicList > li"))
+    links = _merged(_song_row(row, url) for row in top + note(matched, "full list", page.css("#alfabetMusicList > li")))
+    note(matched, "translations", any(link.translation_url for link in links))
     return _artist(url, name, genres, links, "#topMusicList, #alfabetMusicList")
 
 
-def parse_song(html: bytes | str, url: str) -> SongPage:
+def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> SongPage:
     """Return what a song's page says.
+
+    Families: ``lyrics``, ``titles``, ``langID``.
 
     Raises:
         NoLyrics: the page is the site's error page, the song is instrumental, or chords, or without a lyric.
         PageError: no lyric, or no title and artist, is found where the site puts them.
     """
     page = parse_html(html)
-    lyrics = _lyrics(page, url)
+    language = _language(page, matched)
     title, artist = (text_of(found[0]) if (found := page.css(f"#lyricContent {tag}")) else "" for tag in ("h1", "h2"))
+    note(matched, "titles", title and artist)
+    lyrics = _lyrics(page, url, matched, "lyrics")
     if not (title and artist):
         raise PageError(url, "no title and artist found (#lyricContent h1, h2)")
-    return SongPage(title, artist, lyrics, _language(page))
+    return SongPage(title, artist, lyrics, language)
 
 
-def parse_translation(html: bytes | str, url: str) -> Translation:
+def parse_translation(html: bytes | str, url: str, matched: set[str] | None = None) -> Translation:
     """Return the Portuguese lyric of a translation's page, in either layout: line pairs, or the translation alone.
+
+    Families: ``pair layout``, ``plain layout``, ``langID``.
 
     Raises:
         NoLyrics: as for `parse_song`.
         PageError: neither layout is found.
     """
     page = parse_html(html)
-    pairs = page.css("#lyricsPair")
-    language = _language(page)
+    pairs = note(matched, "pair layout", page.css("#lyricsPair"))
+    language = _language(page, matched)
     language = None if language == "pt" else language
     if not pairs:
-        return Translation(_lyrics(page, url), None, language)
+        return Translation(_lyrics(page, url, matched, "plain layout"), None, language)
     lyrics = read_lyrics(_pair_text(pairs[0], "trad"), url)
     try:
         original = read_lyrics(_pair_text(pairs[0], "orig"), url)
@@ -177,12 +192,12 @@ def parse_translation(html: bytes | str, url: str) -> Translation:
     return Translation(lyrics, original, language)
 
 
-def _lyrics(page: Selector, url: str) -> str:
+def _lyrics(page: Selector, url: str, matched: set[str] | None, family: str) -> str:
     if page.css(".errorContentBg .errorContent, .errorContent"):
         raise NoLyrics(url, "not_found")
     if page.css(".instrumental-icon"):
         raise NoLyrics(url, "instrumental")
-    containers = page.css("#lyrics")
+    containers = note(matched, family, page.css("#lyrics"))
     if not containers:
         raise PageError(url, "no lyric found (#lyrics)")
     if containers[0].xpath(f"self::*[{class_is('cifra')}]"):
@@ -200,9 +215,9 @@ def _pair_text(pairs: Selector, side: str) -> str:
     return ("\n\n" if any("\n" in text for text in texts) else "\n").join(texts)
 
 
-def _language(page: Selector) -> str | None:
+def _language(page: Selector, matched: set[str] | None) -> str | None:
     data = page.xpath("string(//script[@id='vData'])").get("")
-    if found := re.search(r"[\"']?langID[\"']?\s*:\s*[\"']?(\d+)", data):
+    if found := note(matched, "langID", re.search(r"[\"']?langID[\"']?\s*:\s*[\"']?(\d+)", data)):
         return _LANGUAGE_IDS.get(found.group(1))
     flags = re.findall(r"langBg-(\w+)", page.css("#songTab li:first-child i::attr(class)").get(""))
     return _LANGUAGE_FLAGS.get(flags[0]) if flags else None

@@ -4,6 +4,7 @@ What happens to a request depends on the seed, the path, the date asked for and 
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from enum import Enum
@@ -53,23 +54,29 @@ class Faults:
         self._attempts: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if self._latency_seconds:
-            await asyncio.sleep(self._latency_seconds)
+        # The answer is made while the client waits: its first byte comes after the latency, whatever the making took.
+        due = time.monotonic() + self._latency_seconds
+
+        async def send_when_due(message: Message) -> None:
+            await _sleep_until(due)
+            await send(message)
+
         match self._next_fault(scope):
             case Fault.TOO_MANY_REQUESTS:
                 refusal = PlainTextResponse("Too many requests", 429, {"Retry-After": "1"})
-                await refusal(scope, receive, send)
+                await refusal(scope, receive, send_when_due)
             case Fault.UNAVAILABLE:
-                await PlainTextResponse("Service unavailable", 503)(scope, receive, send)
+                await PlainTextResponse("Service unavailable", 503)(scope, receive, send_when_due)
             case Fault.DROPPED:
+                await _sleep_until(due)
                 self._drop(scope)
                 await _wait_until_closed(receive)
             case Fault.TRUNCATED:
-                await _send_half(await _answer(self._app, scope, receive), send)
+                await _send_half(await _answer(self._app, scope, receive), send_when_due)
             case Fault.SLOW:
-                await _send_slowly(await _answer(self._app, scope, receive), send)
+                await _send_slowly(await _answer(self._app, scope, receive), send_when_due)
             case None:
-                await self._app(scope, receive, send)
+                await self._app(scope, receive, send_when_due)
 
     def _next_fault(self, scope: Scope) -> Fault | None:
         path, day = scope["path"], Headers(scope=scope).get(DATE_HEADER, "")
@@ -82,6 +89,11 @@ class Faults:
         if attempt > 1 + int(how_often * MOST_FAULTS):
             return None
         return pick(list(Fault), "kind", self._seed, self._site, path, day, attempt)
+
+
+async def _sleep_until(due: float) -> None:
+    if (seconds := due - time.monotonic()) > 0:
+        await asyncio.sleep(seconds)
 
 
 async def _wait_until_closed(receive: Receive) -> None:

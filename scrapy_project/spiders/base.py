@@ -1,17 +1,20 @@
 """What both spiders share: their arguments, how they ask for a page, and how they count what became of it.
 
+A spider keeps what it still wants as small tuples and makes a request of one only when Scrapy has room for it, so that
+the memory of a crawl does not grow with its size.
+
 A page that is not understood is counted and logged and never ends the crawl. The counts are Scrapy stats under
 ``lyrics/``; whoever started the crawl judges by them whether it is good enough.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from scrapy import Request, Spider
+from scrapy import Request, Spider, signals
+from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.httperror import HttpError
@@ -41,6 +44,16 @@ class LyricsSpider(Spider):
         ValueError: an argument is unknown or has a value that is not allowed.
     """
 
+    # What Scrapy does with every page by default and this project has no use for: a third of a page's CPU time.
+    custom_settings = {  # noqa: RUF012
+        "CONCURRENT_ITEMS": 1,  # tasks started for the items of a page; no pipeline here makes one wait
+        "WARN_ON_GENERATOR_RETURN_VALUE": False,  # compiles the source of the callback again for every page
+        "SPIDER_MIDDLEWARES": {
+            "scrapy.spidermiddlewares.metacopy.MetaCopyDetectionMiddleware": None,
+            "scrapy.spidermiddlewares.depth.DepthMiddleware": None,
+            "scrapy.spidermiddlewares.urllength.UrlLengthMiddleware": None,
+        },
+    }
     site_url: ClassVar[str]
     argument_names: ClassVar[tuple[str, ...]] = ("genres", "songs_per_genre", "base_url", "extraction_date")
 
@@ -60,6 +73,15 @@ class LyricsSpider(Spider):
         self.songs_per_genre = whole_number("songs_per_genre", songs_per_genre)
         self.base_url = site_address("base_url", base_url or self.site_url)
         self.extraction_date = iso_date("extraction_date", extraction_date)
+        self.pages_asked = 0
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler, *args: Any, **kwargs: Any) -> Self:
+        """Return the spider, to be told when Scrapy has room for another page."""
+        spider = super().from_crawler(crawler, *args, **kwargs)
+        # Requests that are yielded wait in Scrapy's memory, those of `start` as well: it reads them without a pause.
+        crawler.signals.connect(spider.ask_next, signal=signals.scheduler_empty)
+        return spider
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
@@ -72,6 +94,21 @@ class LyricsSpider(Spider):
     def song_max_age_days(self) -> int:
         """How many days before the extraction date a song's page may have been downloaded."""
         return self.settings.getint("SONG_MAX_AGE_DAYS")
+
+    def next_request(self) -> Request | None:
+        """Return the request for the next page that is wanted; None if none is, for now."""
+        raise NotImplementedError
+
+    def pages_to_come(self) -> float:
+        """Return how many pages will be asked for beside those asked already: an estimate, 0 at the end."""
+        raise NotImplementedError
+
+    def ask_next(self) -> None:
+        """Give Scrapy the next page that is wanted."""
+        request = self.next_request()
+        if request is not None:
+            assert self.crawler.engine is not None  # noqa: S101  # it has just told of its room
+            self.crawler.engine.crawl(request)
 
     def ask(
         self,
@@ -87,7 +124,8 @@ class LyricsSpider(Spider):
 
         An archived page serves if it was downloaded at most `max_age_days` before the extraction date.
         """
-        self.add("pages_expected")
+        self.pages_asked += 1
+        self.expect_pages()
         # The duplicates filter would drop a redirect that ends on a page already seen, and its song with it.
         return Request(
             url,
@@ -99,22 +137,30 @@ class LyricsSpider(Spider):
             meta={"max_age_days": max_age_days},
         )
 
-    @contextmanager
-    def reading(self, response: Response) -> Iterator[None]:
-        """Count the page as read, and a `PageError` that is raised meanwhile as its outcome."""
-        self.add("pages")
-        try:
-            yield
-        except PageError as error:
-            self.count_unread(error)
+    def read(self, kind: str, parse: Callable[[bytes, str, set[str]], _T], response: Response) -> _T | PageError:
+        """Return what a parser makes of a page, or the error; the page is counted, and what matched on it by its kind.
 
-    def try_parse(self, parse: Callable[[bytes, str], _T], response: Response) -> _T | PageError:
-        """Return what a parser makes of a response, or the error, for pages that another page can stand in for."""
-        self.add("pages")
+        ``lyrics/matched/<site> <kind>/<family>`` of ``lyrics/parsed/<site> <kind>`` pages had a family of selectors.
+        """
+        self.count_page()
+        self.add(f"parsed/{self.name} {kind}")
+        matched: set[str] = set()
         try:
-            return parse(response.body, response.url)
+            return parse(response.body, response.url, matched)
         except PageError as error:
             return error
+        finally:
+            for family in matched:
+                self.add(f"matched/{self.name} {kind}/{family}")
+
+    def count_page(self) -> None:
+        """Count a page as dealt with, whatever became of it."""
+        self.add("pages")
+        self.expect_pages()
+
+    def expect_pages(self) -> None:
+        """State how many pages the crawl is expected to ask for in all."""
+        self.crawler.stats.set_value("lyrics/pages_expected", self.pages_asked + round(self.pages_to_come()))
 
     def count_unread(self, error: PageError) -> None:
         """Count a page that gave nothing: an honest absence by its reason, markup that is not understood with a log."""
@@ -126,7 +172,7 @@ class LyricsSpider(Spider):
 
     def give_up(self, failure: Failure) -> None:
         """Count a page that could not be had: refused, timed out, or not in the archive."""
-        self.add("pages")
+        self.count_page()
         url = failure.request.url  # type: ignore[attr-defined]  # set by Scrapy
         self.add_example("failed", url)
         self.logger.warning("Not had: %s: %s", url, failure.getErrorMessage())
@@ -135,13 +181,13 @@ class LyricsSpider(Spider):
         """Count a song's page that could not be had; a page that the site says does not exist is no failure."""
         if not is_absent(failure):
             return self.give_up(failure)
-        self.add("pages")
+        self.count_page()
         return self.add_example("no_lyrics/not_found", failure.request.url)  # type: ignore[attr-defined]
 
     def give_up_translation(self, failure: Failure) -> None:
         """Count a translation that could not be had; most songs have none, which is no failure."""
         if is_absent(failure):
-            self.add("pages")
+            self.count_page()
         else:
             self.give_up(failure)
 

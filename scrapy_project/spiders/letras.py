@@ -1,8 +1,8 @@
 """The spider of Letras.mus.br: the charts of the genres, their top songs, and the translations of the foreign ones."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
@@ -16,13 +16,18 @@ from scrapy_project.pages.text import path_of
 from scrapy_project.spiders.base import LyricsSpider, fetched_at
 
 
-@dataclass
-class ChartedSong:
-    """A song and its place in every chart that holds it."""
+class Place(NamedTuple):
+    """A song's place in a chart."""
+
+    genre: str
+    rank: int
+
+
+class ChartedSong(NamedTuple):
+    """A song and its places in every chart that holds it, one a genre."""
 
     row: letras.ChartRow
-    ranks: dict[str, int] = field(default_factory=dict)
-    """Rank by the genre's name."""
+    places: tuple[Place, ...]
 
 
 class LetrasSpider(LyricsSpider):
@@ -33,8 +38,12 @@ class LetrasSpider(LyricsSpider):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        self.songs: dict[str, ChartedSong] = {}
+        self.charts: dict[str, list[letras.ChartRow]] = {}
         self.charts_left = len(self.genres)
+        self.songs: deque[ChartedSong] = deque()
+        """Those not asked for yet."""
+        self.songs_read = 0
+        self.translations_asked = 0
 
     async def start(self) -> AsyncIterator[Request]:
         """Ask for the chart of each genre."""
@@ -42,35 +51,46 @@ class LetrasSpider(LyricsSpider):
             url = letras.chart_url(self.base_url, genre.letras)
             yield self.ask(url, self.parse_chart, errback=self.chart_failed, genre=genre)
 
-    def parse_chart(self, response: Response, genre: Genre) -> Iterator[Request]:
-        """Note the top songs of a chart."""
-        with self.reading(response):
-            for row in letras.parse_chart(response.body, response.url)[: self.songs_per_genre]:
-                self.songs.setdefault(row.url, ChartedSong(row)).ranks.setdefault(genre.name, row.rank)
-        yield from self.chart_done()
+    def next_request(self) -> Request | None:
+        """Return the request for the next song, once the last chart is settled."""
+        if not self.songs:
+            return None
+        song = self.songs.popleft()
+        return self.ask(
+            song.row.url, self.parse_song, errback=self.give_up_song, max_age_days=self.song_max_age_days, song=song
+        )
 
-    def chart_failed(self, failure: Failure) -> Iterator[Request]:
+    def pages_to_come(self) -> float:
+        """Return the songs of the charts, read or not, and as many translations of them as of the songs read so far."""
+        songs = len(self.songs) + sum(map(len, self.charts.values())) + self.charts_left * self.songs_per_genre
+        return songs * (1 + self.translations_asked / max(1, self.songs_read))
+
+    def parse_chart(self, response: Response, genre: Genre) -> None:
+        """Note the top songs of a chart."""
+        rows = self.read("chart", letras.parse_chart, response)
+        if isinstance(rows, PageError):
+            self.count_unread(rows)
+        else:
+            self.charts[genre.name] = rows[: self.songs_per_genre]
+        self.chart_settled()
+
+    def chart_failed(self, failure: Failure) -> None:
         """Go on without a chart that could not be had."""
         self.give_up(failure)
-        yield from self.chart_done()
+        self.chart_settled()
 
-    def chart_done(self) -> Iterator[Request]:
-        """Ask for every song, once the last chart is settled."""
+    def chart_settled(self) -> None:
+        """Want every song, once no chart is left."""
         self.charts_left -= 1
-        if self.charts_left:
-            return
-        for song in self.songs.values():
-            yield self.ask(
-                song.row.url,
-                self.parse_song,
-                errback=self.give_up_song,
-                max_age_days=self.song_max_age_days,
-                song=song,
-            )
+        if not self.charts_left:
+            self.songs = charted_songs({genre.name: self.charts.get(genre.name, []) for genre in self.genres})
+            self.charts.clear()
+        self.expect_pages()
 
     def parse_song(self, response: Response, song: ChartedSong) -> Iterator[RawSong | Request]:
         """Yield a Portuguese song; ask for the translation of any other."""
-        page = self.try_parse(letras.parse_song, response)
+        self.songs_read += 1
+        page = self.read("song", letras.parse_song, response)
         if isinstance(page, PageError) and path_of(response.url) == path_of(song.row.url):
             self.count_unread(page)
             return
@@ -87,6 +107,7 @@ class LetrasSpider(LyricsSpider):
 
     def translation_page(self, song: ChartedSong, items: list[RawSong]) -> Request:
         """Return the request for a song's translation; the items wait for it."""
+        self.translations_asked += 1
         return self.ask(
             letras.translation_url(song.row.url),
             self.parse_translation,
@@ -98,7 +119,7 @@ class LetrasSpider(LyricsSpider):
 
     def parse_translation(self, response: Response, items: list[RawSong]) -> Iterator[RawSong]:
         """Yield the song with its translated lyric, or with its own where the site has no translation."""
-        lyrics = self.try_parse(letras.parse_translation, response)
+        lyrics = self.read("translation", letras.parse_translation, response)
         if isinstance(lyrics, PageError):
             self.count_unread(lyrics)
         for item in items:
@@ -116,16 +137,27 @@ class LetrasSpider(LyricsSpider):
         return [
             RawSong(
                 source=self.name,
-                genre=genre,
+                genre=place.genre,
                 url=song.row.url,
                 title=page.title,
                 artist=page.artist,
                 lyrics=page.lyrics,
-                rank=rank,
+                rank=place.rank,
                 original_language=language,
                 composers=list(page.composers),
                 views=page.views,
                 fetched_at=when,
             )
-            for genre, rank in song.ranks.items()
+            for place in song.places
         ]
+
+
+def charted_songs(charts: dict[str, list[letras.ChartRow]]) -> deque[ChartedSong]:
+    """Return every song of the charts once, in their order, with its first place in each chart."""
+    songs: dict[str, ChartedSong] = {}
+    for genre, rows in charts.items():
+        for row in rows:
+            first, places = songs.get(row.url, ChartedSong(row, ()))
+            if not places or places[-1].genre != genre:
+                songs[row.url] = ChartedSong(first, (*places, Place(genre, row.rank)))
+    return deque(songs.values())

@@ -1,14 +1,13 @@
 """The spider of Vagalume.com.br: the artists of each style in a fixed but unalphabetical order, and their top songs.
 
 The site has no chart of songs by style, and its list of artists is alphabetical: the first of it would be a sample of
-the letter A. Each genre goes one artist at a time and asks for the next only when all songs of the last are settled:
-what is asked then follows from the pages alone and never from their timing, so a replay asks for the same pages.
+the letter A. Which artists and songs of a genre are asked for, `sample` decides.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
 from hashlib import sha1
-from typing import Any
+from typing import Any, NamedTuple
 
 from scrapy import Request
 from scrapy.http import Response
@@ -20,26 +19,21 @@ from scrapy_project.language import detect_language
 from scrapy_project.pages import NoLyrics, PageError, vagalume
 from scrapy_project.pages.text import path_of
 from scrapy_project.spiders.base import LyricsSpider, fetched_at, is_absent, whole_number
+from scrapy_project.spiders.sample import Sample, Turn
 
 
-@dataclass
-class Quota:
-    """How far a genre has come."""
+class WantedArtist(NamedTuple):
+    """An artist on the way to a list of songs."""
 
     genre: Genre
-    artists: Iterator[vagalume.ArtistLink]
-    """Those not asked yet, in order."""
-    songs: int = 0
-    """Songs yielded."""
-    pending: int = 0
-    """Songs of the current artist that are not settled yet."""
+    turn: Turn
 
 
-@dataclass(frozen=True)
-class WantedSong:
+class WantedSong(NamedTuple):
     """A song on its way, with what its artist's list said."""
 
-    quota: Quota
+    genre: Genre
+    turn: Turn
     artist: vagalume.Artist
     link: vagalume.SongLink
 
@@ -59,73 +53,109 @@ class VagalumeSpider(LyricsSpider):
     def __init__(self, *, songs_per_artist: str | int = 5, **arguments: Any) -> None:
         super().__init__(**arguments)
         self.songs_per_artist = whole_number("songs_per_artist", songs_per_artist)
+        self.samples: dict[Genre, Sample] = {}
+        self.styles_left = len(self.genres)
 
     async def start(self) -> AsyncIterator[Request]:
         """Ask for the artists of each genre."""
         for genre in self.genres:
-            yield self.ask(vagalume.style_url(self.base_url, genre.vagalume), self.parse_style, genre=genre)
+            url = vagalume.style_url(self.base_url, genre.vagalume)
+            yield self.ask(url, self.parse_style, errback=self.style_failed, genre=genre)
 
-    def parse_style(self, response: Response, genre: Genre) -> Iterator[Request]:
-        """Ask for the first artist of a genre."""
-        with self.reading(response):
-            artists = vagalume.parse_style(response.body, response.url)
-            yield from self.next_artist(Quota(genre, iter(sorted(artists, key=sampling_order))))
+    def next_request(self) -> Request | None:
+        """Return the request for a song that is sure to be needed, or else for an artist, so that few songs wait."""
+        # Those that have the fewest songs in sight go first: all genres are then done at about the same time.
+        samples = sorted(self.samples.items(), key=lambda entry: entry[1].in_sight)
+        for genre, sample in samples:
+            if found := sample.next_song():
+                turn, link = found
+                assert turn.artist is not None  # noqa: S101  # it gave the song
+                return self.best_page(WantedSong(genre, turn, turn.artist, link))
+        for genre, sample in samples:
+            if next_turn := sample.next_artist():
+                artist = WantedArtist(genre, next_turn)
+                url = vagalume.index_url(next_turn.link.url)
+                return self.ask(url, self.parse_index, errback=self.index_failed, artist=artist)
+        return None
 
-    def next_artist(self, quota: Quota) -> Iterator[Request]:
-        """Ask for the genre's next artist, while songs are wanted and artists are left."""
-        artist = next(quota.artists, None) if quota.songs < self.songs_per_genre else None
-        if artist is not None:
-            url = vagalume.index_url(artist.url)
-            yield self.ask(url, self.parse_index, errback=self.index_failed, quota=quota, artist_url=artist.url)
+    def pages_to_come(self) -> float:
+        """Return the pages of the songs that can still be got, at as many pages a song as so far."""
+        samples = self.samples.values()
+        songs = sum(sample.given + sample.under_way for sample in samples)
+        to_come = sum(sample.to_come for sample in samples) + self.styles_left * self.songs_per_genre
+        # At first as if all artists had songs enough, and every song a lyric.
+        guess = self.songs_per_genre
+        pages = self.pages_asked - len(self.genres) + guess * (1 + 1 / self.songs_per_artist)
+        return to_come * pages / (songs + guess)
 
-    def parse_index(self, response: Response, quota: Quota, artist_url: str) -> Iterator[Request]:
-        """Ask for the artist's songs, or for the artist's page where the index is not understood."""
-        artist = self.try_parse(vagalume.parse_artist_index, response)
-        if isinstance(artist, PageError):
-            self.logger.info("Not understood, the artist's page instead: %s", artist)
-            yield self.artist_page(quota, artist_url)
+    def parse_style(self, response: Response, genre: Genre) -> None:
+        """Want the songs of a genre's artists."""
+        artists = self.read("style", vagalume.parse_style, response)
+        if isinstance(artists, PageError):
+            self.count_unread(artists)
         else:
-            yield from self.artist_songs(quota, artist)
+            order = deque(sorted(artists, key=sampling_order))
+            self.samples[genre] = Sample(self.songs_per_genre, self.songs_per_artist, order)
+        self.style_settled()
+
+    def style_failed(self, failure: Failure) -> None:
+        """Go on without a genre whose artists could not be had."""
+        self.give_up(failure)
+        self.style_settled()
+
+    def style_settled(self) -> None:
+        """Expect no more of a genre than its artists can give."""
+        self.styles_left -= 1
+        self.expect_pages()
+
+    def parse_index(self, response: Response, artist: WantedArtist) -> Iterator[Request]:
+        """Want the artist's songs; ask for the artist's page where the index is not understood."""
+        found = self.read("index", vagalume.parse_artist_index, response)
+        if isinstance(found, PageError):
+            self.logger.info("Not understood, the artist's page instead: %s", found)
+            yield self.artist_page(artist)
+        else:
+            self.artist_listed(artist, found)
 
     def index_failed(self, failure: Failure) -> Iterator[Request]:
         """Ask for the artist's page where there is no index; leave out an artist that cannot be had."""
-        context = failure.request.cb_kwargs  # type: ignore[attr-defined]
+        artist: WantedArtist = failure.request.cb_kwargs["artist"]  # type: ignore[attr-defined]
         if is_absent(failure):
-            self.add("pages")
-            yield self.artist_page(**context)
+            self.count_page()
+            yield self.artist_page(artist)
         else:
             self.give_up(failure)
-            yield from self.next_artist(context["quota"])
+            self.artist_listed(artist, None)
 
-    def artist_page(self, quota: Quota, artist_url: str) -> Request:
+    def artist_page(self, artist: WantedArtist) -> Request:
         """Return the request for an artist's page."""
         self.add("index_fallbacks")
-        return self.ask(artist_url, self.parse_artist_page, errback=self.artist_failed, quota=quota)
+        return self.ask(artist.turn.link.url, self.parse_artist_page, errback=self.artist_failed, artist=artist)
 
-    def parse_artist_page(self, response: Response, quota: Quota) -> Iterator[Request]:
-        """Ask for the artist's songs; leave out an artist whose page is not understood."""
-        artist = self.try_parse(vagalume.parse_artist_page, response)
-        if isinstance(artist, PageError):
-            self.count_unread(artist)
-            yield from self.next_artist(quota)
+    def parse_artist_page(self, response: Response, artist: WantedArtist) -> None:
+        """Want the artist's songs; leave out an artist whose page is not understood."""
+        found = self.read("artist", vagalume.parse_artist_page, response)
+        if isinstance(found, PageError):
+            self.count_unread(found)
+            self.artist_listed(artist, None)
         else:
-            yield from self.artist_songs(quota, artist)
+            self.artist_listed(artist, found)
 
-    def artist_failed(self, failure: Failure) -> Iterator[Request]:
+    def artist_failed(self, failure: Failure) -> None:
         """Leave out an artist whose page cannot be had."""
         self.give_up(failure)
-        yield from self.next_artist(failure.request.cb_kwargs["quota"])  # type: ignore[attr-defined]
+        self.artist_listed(failure.request.cb_kwargs["artist"], None)  # type: ignore[attr-defined]
 
-    def artist_songs(self, quota: Quota, artist: vagalume.Artist) -> Iterator[Request]:
-        """Ask for the top songs of an artist whose main genre is the one wanted, never for more than the quota."""
-        if artist.genre_slugs[:1] != (quota.genre.vagalume,):
-            yield from self.next_artist(quota)
-            return
-        links = artist.songs[: min(self.songs_per_artist, self.songs_per_genre - quota.songs)]
-        quota.pending = len(links)
-        for link in links:
-            song = WantedSong(quota, artist, link)
-            yield self.translation_page(song) if link.translation_url else self.song_page(song)
+    def artist_listed(self, artist: WantedArtist, found: vagalume.Artist | None) -> None:
+        """Want the top songs of an artist whose main genre is the one wanted."""
+        genre, turn = artist
+        is_of_genre = found is not None and found.genre_slugs[:1] == (genre.vagalume,)
+        self.samples[genre].listed(turn, found if is_of_genre else None)
+        self.expect_pages()
+
+    def best_page(self, song: WantedSong) -> Request:
+        """Return the request for a song's translation where there is one, else for its own page."""
+        return self.translation_page(song) if song.link.translation_url else self.song_page(song)
 
     def song_page(self, song: WantedSong) -> Request:
         """Return the request for a song's own page."""
@@ -147,17 +177,18 @@ class VagalumeSpider(LyricsSpider):
             song=song,
         )
 
-    def parse_song(self, response: Response, song: WantedSong) -> Iterator[RawSong | Request]:
+    def parse_song(self, response: Response, song: WantedSong) -> Iterator[RawSong]:
         """Yield a song with its own lyric."""
-        with self.reading(response):
-            page = vagalume.parse_song(response.body, response.url)
-            language = page.language or detect_language(page.lyrics)
-            yield self.item(song, page.lyrics, language, response)
-        yield from self.settled(song.quota)
+        page = self.read("song", vagalume.parse_song, response)
+        if isinstance(page, PageError):
+            self.count_unread(page)
+            self.song_settled(song, given=False)
+        else:
+            yield self.item(song, page.lyrics, page.language or detect_language(page.lyrics), response)
 
     def parse_translation(self, response: Response, song: WantedSong) -> Iterator[RawSong | Request]:
         """Yield a song with its translated lyric; ask for its own page where there turns out to be none."""
-        page = self.try_parse(vagalume.parse_translation, response)
+        page = self.read("translation", vagalume.parse_translation, response)
         if isinstance(page, PageError):
             if not isinstance(page, NoLyrics):
                 self.count_unread(page)
@@ -165,32 +196,30 @@ class VagalumeSpider(LyricsSpider):
             return
         language = page.language or (detect_language(page.original) if page.original else None)
         yield self.item(song, page.lyrics, language, response, is_translation=True)
-        yield from self.settled(song.quota)
 
     def translation_failed(self, failure: Failure) -> Iterator[Request]:
         """Ask for the song's own page."""
         self.give_up_translation(failure)
         yield self.song_page(failure.request.cb_kwargs["song"])  # type: ignore[attr-defined]
 
-    def song_failed(self, failure: Failure) -> Iterator[Request]:
+    def song_failed(self, failure: Failure) -> None:
         """Go on without a song that cannot be had."""
         self.give_up_song(failure)
-        yield from self.settled(failure.request.cb_kwargs["song"].quota)  # type: ignore[attr-defined]
+        self.song_settled(failure.request.cb_kwargs["song"], given=False)  # type: ignore[attr-defined]
 
-    def settled(self, quota: Quota) -> Iterator[Request]:
-        """Go on to the genre's next artist after the last song of this one."""
-        quota.pending -= 1
-        if not quota.pending:
-            yield from self.next_artist(quota)
+    def song_settled(self, song: WantedSong, *, given: bool) -> None:
+        """Tell the genre's sample whether a song was got."""
+        self.samples[song.genre].settled(song.turn, given=given)
+        self.expect_pages()
 
     def item(
         self, song: WantedSong, lyrics: str, language: str | None, response: Response, *, is_translation: bool = False
     ) -> RawSong:
         """Return the song as an item, counted."""
-        song.quota.songs += 1
+        self.song_settled(song, given=True)
         item = RawSong(
             source=self.name,
-            genre=song.quota.genre.name,
+            genre=song.genre.name,
             url=song.link.url,
             title=song.link.title,
             artist=song.artist.name,
