@@ -4,6 +4,10 @@ import datetime as dt
 import email
 import email.policy
 import json
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -130,6 +134,29 @@ def test_the_bento_answers_over_http_from_the_exact_model(resources):
         assert '<html lang="pt-BR"' in page.text
         assert httpx.post(f"{address}/classify", json={"lyrics": "  ♪ "}).status_code == 400
         assert httpx.post(f"{address}/classify", json={"lyrics": "a" * 20_001}).status_code == 400
+
+
+def test_no_draft_reaches_the_log_even_if_it_is_refused(demo, tmp_path):
+    marker = "palavra-que-ninguém-escreveria"
+    log = tmp_path / "service.log"
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with log.open("wb") as output:
+        command = [Path(sys.executable).with_name("lyrics"), "serve", "--home", demo.home, "--port", str(port)]
+        process = subprocess.Popen(command, stdout=output, stderr=output)
+        try:
+            transport = httpx.HTTPTransport(retries=8)  # with a pause that doubles: bounded by about a minute
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=30) as client:
+                assert client.post("/classify", json={"lyrics": marker}).status_code == 200
+                for refused in (marker * 1000, [marker], None):
+                    assert client.post("/classify", json={"lyrics": refused}).status_code == 400
+                assert client.post("/classify", content=f'{{"lyrics": "{marker}').status_code == 400
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+    said = log.read_text(encoding="utf-8")
+    assert "Exception on /classify" in said
+    assert "palavra-que" not in said
 
 
 def test_the_command_line_classifies_with_the_champion(demo, tmp_path):
