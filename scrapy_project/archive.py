@@ -6,17 +6,14 @@ only for what is new. The table lives in SQLite or in PostgreSQL, next to the co
 """
 
 import json
-import sqlite3
-import time
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.schema import CreateIndex, CreateTable
+
+from scrapy_project.database import create_tables, insert_into, open_engine
 
 if TYPE_CHECKING:
     # Whoever only asks which dates are archived needs no Scrapy.
@@ -41,10 +38,6 @@ COOKIE_HEADERS = frozenset({b"Set-Cookie", b"Set-Cookie2"})
 """Not kept: they name a session with the site and tell nothing of the page."""
 
 COMPRESSION_LEVEL = 6
-BUSY_SECONDS = 30
-"""How long a write waits for another process's in SQLite."""
-CREATION_LOCK = 7_205_759
-"""Any number that no other program locks in the same PostgreSQL database."""
 
 _metadata = sa.MetaData()
 PAGES = sa.Table(
@@ -59,7 +52,7 @@ PAGES = sa.Table(
     sa.Column("headers", sa.Text, nullable=False),
     sa.Column("body", sa.LargeBinary, nullable=False),
 )
-_DATES = sa.Index("pages_site_fetched_on", PAGES.c.site, PAGES.c.fetched_on)
+sa.Index("pages_site_fetched_on", PAGES.c.site, PAGES.c.fetched_on)
 REQUESTS = sa.Table(
     "requests",
     _metadata,
@@ -67,9 +60,6 @@ REQUESTS = sa.Table(
     sa.Column("sent_on", sa.Date, primary_key=True),
     sa.Column("sent", sa.Integer, nullable=False),
 )
-
-Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 class Page(NamedTuple):
@@ -116,18 +106,10 @@ class Archive:
     """
 
     def __init__(self, url: str) -> None:
-        self._engine = _engine(url)
-        self._insert = _INSERTS[self._engine.dialect.name]
+        self._engine = open_engine(url)
         # Built once: putting a statement together costs more than the database takes to execute it.
         self._upsert = self._upsert_page()
-        with self._engine.begin() as connection:
-            # Two crawls may start at once, so "does it exist?" is a question for the database alone, and PostgreSQL
-            # answers it wrongly to the second of two that ask at the same time.
-            if self._engine.dialect.name == "postgresql":
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(CREATION_LOCK)))
-            connection.execute(CreateTable(PAGES, if_not_exists=True))
-            connection.execute(CreateIndex(_DATES, if_not_exists=True))
-            connection.execute(CreateTable(REQUESTS, if_not_exists=True))
+        create_tables(self._engine, PAGES, REQUESTS)
 
     def find(self, fingerprint: str, on: date, max_age_days: int = 0) -> Page | None:
         """Return the newest page downloaded on a date or at most so many days before; None if there is none."""
@@ -202,13 +184,13 @@ class Archive:
             return int(connection.execute(query).scalar_one_or_none() or 0)
 
     def _upsert_page(self) -> sa.Executable:
-        insert = self._insert(PAGES)
+        insert = insert_into(self._engine, PAGES)
         new = {name: column for name, column in insert.excluded.items() if not PAGES.c[name].primary_key}
         return insert.on_conflict_do_update(index_elements=list(PAGES.primary_key), set_=new)
 
     def _add_requests(self, connection: sa.Connection, on: date, site: str, number: int) -> int:
         """Add to a date's count and return the sum."""
-        insert = self._insert(REQUESTS).values(site=site, sent_on=on, sent=number)
+        insert = insert_into(self._engine, REQUESTS).values(site=site, sent_on=on, sent=number)
         total = {"sent": REQUESTS.c.sent + insert.excluded["sent"]}
         upsert = insert.on_conflict_do_update(index_elements=list(REQUESTS.primary_key), set_=total)
         return int(connection.execute(upsert.returning(REQUESTS.c.sent)).scalar_one())
@@ -294,40 +276,3 @@ def is_worth_keeping(status: int, location: bytes | None, body: bytes) -> bool:
 
 def _iso(when: datetime) -> str:
     return when.replace(tzinfo=UTC).isoformat()
-
-
-def _engine(url: str) -> sa.Engine:
-    address = sa.make_url(url)
-    if address.get_backend_name() not in _INSERTS:
-        raise ValueError(f"{address.render_as_string()} is not allowed; give an address of {' or '.join(_INSERTS)}")
-    if address.drivername == "postgresql":
-        # SQLAlchemy's own choice is a driver that the project does not bring.
-        address = address.set(drivername="postgresql+pg8000")
-    if address.get_backend_name() == "postgresql":
-        # A crawl may rest for minutes between two pages, and the server may restart meanwhile.
-        return sa.create_engine(address, pool_pre_ping=True)
-    if address.database and address.database != ":memory:":
-        Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = sa.create_engine(address, connect_args={"timeout": BUSY_SECONDS})
-    sa.event.listen(engine, "connect", _prepare_sqlite)
-    return engine
-
-
-def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
-    # With the write-ahead log, a crawl can read while another writes, and NORMAL loses nothing to a killed process.
-    _use_write_ahead_log(connection)
-    connection.execute("PRAGMA synchronous = NORMAL")
-
-
-def _use_write_ahead_log(connection: sqlite3.Connection) -> None:
-    """Wait like any other write for another process that makes the same new file; this one SQLite refuses at once."""
-    ends = time.monotonic() + BUSY_SECONDS
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > ends:
-                raise
-            time.sleep(0.01)
-        else:
-            return
