@@ -93,7 +93,7 @@ def run(
 @click.pass_obj
 def demo(verbose: bool, home: Path | None) -> None:
     """Show the whole project at work: three dates of the sandbox, a model, a Bento that answers a lyric."""
-    from lyrics_assets.resources.crawler import today
+    from lyrics_assets.partitions import today
 
     with _sandbox_for(_settings(home, sites="sandbox"), None) as settings, _session(settings, verbose) as session:
         for days_ago in (2, 1, 0):
@@ -249,8 +249,7 @@ def _settings(home: Path | None, **overrides: Any) -> Settings:
 
 
 def _parse_date(text: str | None) -> dt.date:
-    from lyrics_assets.partitions import FIRST_DATE
-    from lyrics_assets.resources.crawler import today
+    from lyrics_assets.partitions import FIRST_DATE, today
 
     try:
         date = dt.date.fromisoformat(text) if text else today()

@@ -15,6 +15,7 @@ from lyrics_assets.resources.feature_store import DeltaFeatureStore
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import OutboxMailer
 from lyrics_assets.resources.space import SpaceFolder
+from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
 from lyrics_assets.resources.tuning import LocalTuner
 from lyrics_assets.schedules import schedules
@@ -36,6 +37,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             genres=settings.genre_names,
             contact=settings.contact,
         ),
+        "text_index": TextIndexDatabase(url=settings.text_index),
         "feature_store": DeltaFeatureStore(root=str(home / "feature_store")),
         "tracking": Tracking(
             uri=f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", artifacts=(home / "mlflow" / "artifacts").as_uri()

@@ -1,10 +1,15 @@
 """The one set of partitions of the project: a day in São Paulo, today included, because today is what a site shows."""
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from lyrics_assets.resources.crawler import TIMEZONE
-
+TIMEZONE = "America/Sao_Paulo"
 FIRST_DATE = dt.date(2026, 1, 1)
 daily = dg.DailyPartitionsDefinition(start_date=FIRST_DATE.isoformat(), timezone=TIMEZONE, end_offset=1)
+
+
+def today() -> dt.date:
+    """Return the date in São Paulo, by which partitions are counted."""
+    return dt.datetime.now(ZoneInfo(TIMEZONE)).date()

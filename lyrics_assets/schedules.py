@@ -3,7 +3,7 @@
 import dagster as dg
 
 from lyrics_assets.jobs import extraction_job, training_job, tuning_job
-from lyrics_assets.resources.crawler import TIMEZONE
+from lyrics_assets.partitions import TIMEZONE
 
 
 @dg.schedule(

@@ -36,6 +36,8 @@ class Settings(BaseModel):
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
 
+    text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
         """Read the settings from LYRICS_* variables; what is not set, or empty, keeps its default.
@@ -70,6 +72,11 @@ class Settings(BaseModel):
     def archive(self) -> str:
         """SQLAlchemy URL of the page archive; imitated pages are kept apart from real ones."""
         return self.archive_url or f"sqlite:///{self.home.absolute() / 'archive' / self.sites}.sqlite"
+
+    @property
+    def text_index(self) -> str:
+        """SQLAlchemy URL of the index of all texts seen; imitated songs are kept apart from real ones."""
+        return self.text_index_url or f"sqlite:///{self.home.absolute() / 'text_index' / self.sites}.sqlite"
 
     @property
     def addresses(self) -> dict[str, str]:

@@ -128,7 +128,7 @@ def test_no_leakage_finds_an_artist_a_song_and_a_text_on_both_sides(lake):
     lake.write_table(TRAINING_SET, pa.Table.from_pandas(pd.concat([split, leaked])))
     result = checks.no_leakage_between_splits(lake=lake)
     assert not result.passed
-    assert result.metadata["shared"].value == {"song_ids": 1, "artists": 1, "texts": 1}
+    assert result.metadata["shared"].value == {"song_ids": 1, "artists": 1, "groups": 1, "texts": 1}
 
 
 def test_every_genre_is_represented_names_the_thin_one(lake):

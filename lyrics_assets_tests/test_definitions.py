@@ -11,7 +11,7 @@ import dagster as dg
 import pytest
 
 from lyrics_assets.definitions import build_defs
-from lyrics_assets.resources.crawler import TIMEZONE
+from lyrics_assets.partitions import TIMEZONE
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import ROOT
 

@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from lyrics_assets.definitions import build_resources
-from lyrics_assets.resources.crawler import today
+from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import run_lyrics

@@ -4,7 +4,7 @@ import dagster as dg
 import pytest
 
 from lyrics_assets.definitions import build_defs
-from lyrics_assets.resources.crawler import today
+from lyrics_assets.partitions import today
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.settings import Settings
 

@@ -8,6 +8,7 @@ from lyrics_assets.assets.extraction import SOURCES, raw_name
 from lyrics_assets.partitions import daily
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.text_index import TextIndexDatabase
 
 
 def lyrics_name(date: str) -> str:
@@ -26,14 +27,15 @@ def rejects_name(date: str) -> str:
     deps=[["raw", source] for source in (*SOURCES, "imported")],
     kinds={"pandas", "parquet"},
 )
-def lyrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
+def lyrics(context: dg.AssetExecutionContext, lake: Lake, text_index: TextIndexDatabase) -> dg.MaterializeResult:
     """The songs of a date, one row a song whatever the sites and charts, in Portuguese, with a stable id.
 
     What is not a usable Portuguese lyric is kept aside in a table of rejects, with the reason.
     """
     import pyarrow as pa
+    import pyarrow.compute as pc
 
-    from lyrics_assets.lyrics.dataset import build_dataset
+    from lyrics_assets.lyrics.dataset import build_dataset, read_raw
 
     date = context.partition_key
     # Not SOURCES: a file that was imported is a source too, under a name of its own.
@@ -42,19 +44,29 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResul
         raise dg.Failure(
             f"no raw songs of {date}: materialize raw/* for that date, or import some, first", allow_retries=False
         )
-    rows = [row for name in names for row in lake.read_json_lines(name)]
-    dataset = build_dataset(rows, dt.date.fromisoformat(date))
+    rows = (row for name in names for row in read_raw(lake.read_lines(name), name.split("/")[1]))
+    with text_index.opened() as index:
+        dataset = build_dataset(rows, dt.date.fromisoformat(date), index)
+    # Also where no song is left: the rejects say why.
+    rejects = lake.write_table(rejects_name(date), pa.Table.from_pandas(dataset.rejects))
     if not dataset.songs.num_rows:
-        raise dg.Failure(f"none of the {len(rows)} raw songs of {date} is a usable lyric", allow_retries=False)
-    lake.write_table(rejects_name(date), pa.Table.from_pandas(dataset.rejects))
+        raise dg.Failure(
+            f"none of the {dataset.n_raw} raw songs of {date} is a usable lyric; {rejects} says why. The date's last "
+            "good dataset, if there was one, stays.",
+            allow_retries=False,
+        )
     address = lake.write_table(lyrics_name(date), dataset.songs)
     return dg.MaterializeResult(
         metadata={
             "dagster/row_count": dataset.songs.num_rows,
-            "raw_songs": len(rows),
+            "raw_songs": dataset.n_raw,
             "sources": [name.split("/")[1] for name in names],
             "rejected": {key: int(n) for key, n in dataset.rejects["reason"].value_counts().items()},
+            "rejects": dg.MetadataValue.path(rejects),
+            "mended": dataset.mended,
             "merged_with_conflicts": dataset.conflicts,
+            "translated": pc.sum(dataset.songs["is_translation"]).as_py(),
+            "nearly_repeated_texts": dataset.songs.num_rows - len(dataset.songs["lyrics_group"].unique()),
             "file": dg.MetadataValue.path(address),
         }
     )
@@ -72,7 +84,7 @@ def lyrics_features(
         metadata={
             "dagster/row_count": songs.num_rows,
             "dates_stored": len(feature_store.dates()),
-            "commit": commit["version"],
-            "committed_at": dg.MetadataValue.timestamp(commit["committed_at"]),
+            "commit": commit.version,
+            "committed_at": dg.MetadataValue.timestamp(commit.committed_at),
         }
     )

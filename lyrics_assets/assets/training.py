@@ -43,7 +43,8 @@ def training_set(
     if not dates:
         raise dg.Failure("the feature store is empty: materialize lyrics_features for a date first")
     as_of = dt.date.fromisoformat(config.as_of) if config.as_of else dates[-1]
-    songs = feature_store.latest(as_of, config.window_days)
+    data = feature_store.training_data(as_of, config.window_days)
+    songs = data.songs.to_pandas()
     if songs["genre"].nunique() < 2:
         raise dg.Failure(f"only {', '.join(songs['genre'].unique())} is stored: a classifier needs two genres")
     songs["split"] = assign_splits(songs, config.test_share, config.seed)
@@ -55,7 +56,7 @@ def training_set(
             "dagster/row_count": len(songs),
             "first_date": str(used[0]),
             "last_date": str(used[-1]),
-            "store_version": feature_store.commits()[0]["version"],
+            "store_version": data.version,
             "songs_by_split": {name: int(n) for name, n in songs["split"].value_counts().items()},
             "songs_by_genre": dg.MetadataValue.md(table(counts.reset_index().to_dict("records"))),
         }

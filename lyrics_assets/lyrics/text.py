@@ -4,13 +4,21 @@ import re
 import unicodedata
 
 _NOT_WORD = re.compile(r"[^\w\n]+|_+")
-_LINE_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+LINE_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
 
 
 def fold(text: str) -> str:
     """Return the text in lower case without accents or other combining marks; letters of any script stay."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    return unicodedata.normalize("NFC", "".join(char for char in decomposed if not unicodedata.combining(char)))
+    # Most of what is left is plain letters: only what is not is looked at one by one.
+    return unicodedata.normalize("NFC", _BEYOND_ASCII.sub(_without_marks, decomposed))
+
+
+def _without_marks(found: re.Match[str]) -> str:
+    return "".join(char for char in found.group() if not unicodedata.combining(char))
 
 
 def normalise(text: str) -> str:
@@ -18,7 +26,7 @@ def normalise(text: str) -> str:
 
     Those tell a site's habits, not a genre; line ends stay because phrases end there. Empty lines vanish.
     """
-    words_only = _NOT_WORD.sub(" ", fold(_LINE_BREAKS.sub("\n", text)))
+    words_only = _NOT_WORD.sub(" ", fold(LINE_BREAKS.sub("\n", text)))
     lines = (" ".join(line.split()) for line in words_only.split("\n"))
     return "\n".join(line for line in lines if line)
 

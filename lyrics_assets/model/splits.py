@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from lyrics_assets.lyrics.identity import artist_key, lyrics_hash
+from lyrics_assets.lyrics.identity import artist_key
 
 TRAIN, TEST, LEFT_OUT = "train", "test", "left_out"
 
@@ -22,11 +22,11 @@ def assign_splits(songs: pd.DataFrame, test_share: float, seed: int) -> pd.Serie
 
     An artist is on the test side if its place is below `test_share`. In a genre of few artists that may leave nobody:
     then the one with the lowest place is taken, so that every genre with two artists is examined (in such a genre
-    alone, a later artist with a lower place takes the seat over). Training songs whose text equals a test song's
-    (covers, spellings of a name) are left out.
+    alone, a later artist with a lower place takes the seat over). Training songs whose text nearly repeats
+    a test song's (covers, live versions, spellings of a name) are left out.
 
     Args:
-        songs: columns artist, genre, lyrics; any index.
+        songs: columns artist, genre, lyrics_group; any index.
         test_share: expected share of artists on the test side, in (0, 1).
         seed: of the artists' places.
     """
@@ -38,8 +38,8 @@ def assign_splits(songs: pd.DataFrame, test_share: float, seed: int) -> pd.Serie
         if len(names) > 1 and not test_artists.intersection(names):
             test_artists.add(min(names, key=places.__getitem__))
     is_test = artists.isin(test_artists)
-    hashes = songs["lyrics"].map(lyrics_hash)
-    copies = ~is_test & hashes.isin(set(hashes[is_test]))
+    groups = songs["lyrics_group"]
+    copies = ~is_test & groups.isin(set(groups[is_test]))
     return pd.Series(np.select([is_test, copies], [TEST, LEFT_OUT], TRAIN), index=songs.index, name="split")
 
 

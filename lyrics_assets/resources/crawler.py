@@ -7,19 +7,18 @@ import uuid
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 from dagster._core.errors import DagsterPipesExecutionError
 from pydantic import Field
 
+from lyrics_assets.partitions import TIMEZONE, today
 from lyrics_assets.settings import ROOT
 from scrapy_project.genres import GENRE_NAMES
 
 if TYPE_CHECKING:
     from scrapy_project.archive import Archive
 
-TIMEZONE = "America/Sao_Paulo"
 Mode = Literal["crawl", "replay"]
 _DAY_SECONDS = 24 * 60 * 60
 
@@ -36,11 +35,6 @@ class Crawl(NamedTuple):
     stats: dict[str, Any]
     """Scrapy's stats; empty if the process died."""
     mode: Mode
-
-
-def today() -> dt.date:
-    """Return the date in São Paulo, by which partitions are counted."""
-    return dt.datetime.now(ZoneInfo(TIMEZONE)).date()
 
 
 class Crawler(dg.ConfigurableResource):

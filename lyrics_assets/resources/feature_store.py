@@ -1,75 +1,141 @@
 """The feature store: the history of the dataset, one row a song a date, written a date at a time.
 
 `FeatureStore` is the interface; `DeltaFeatureStore` keeps the feature group as a Delta Lake table, local or on an
-object store. Every implementation writes through `schema.validate`: none can hold what another would refuse.
+object store, and `hopsworks_store.HopsworksFeatureStore` in Hopsworks. All write through `schema.validate`: none can
+hold what another would refuse.
 """
 
 import datetime as dt
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.partitions import today
+
 if TYPE_CHECKING:
-    import pandas as pd
     import pyarrow as pa
     from deltalake import DeltaTable
 
 _ATTEMPTS = 5
+
+Reader = Callable[[dt.date, dt.date, list[str] | None], "pa.Table"]
+"""Reads the rows from one date to another, both included: the columns asked for, all if None."""
 
 
 class StoreError(RuntimeError):
     """The feature store cannot answer; the message says what to do."""
 
 
+class Commit(NamedTuple):
+    """A change of the store."""
+
+    version: int
+    committed_at: dt.datetime
+    """UTC."""
+    operation: str
+
+
+class TrainingData(NamedTuple):
+    """What a model is to learn from."""
+
+    songs: "pa.Table"
+    """The newest row of each song, sorted by song_id; the columns of `schema.SCHEMA`."""
+    version: str
+    """Names the state of the store from which the rows were read."""
+
+
 class FeatureStore(dg.ConfigurableResource, ABC):
     """The feature group of `lyrics.schema`: replace a date, read dates, read the newest row of each song."""
 
-    @abstractmethod
     def replace_date(self, songs: "pa.Table") -> None:
-        """Make the table's one date hold exactly these rows, in one commit.
+        """Make the table's one date hold exactly these rows.
 
         Raises:
             SchemaError: the table does not keep the contract; the store is as it was.
+            StoreError: the store cannot be reached, or does not hold what was written.
         """
+        from lyrics_assets.lyrics.schema import validate
 
-    @abstractmethod
+        self._write(validate(songs, today()))
+
+    def read_date(self, date: dt.date, columns: list[str] | None = None) -> "pa.Table":
+        """Return the rows of one date."""
+        return self.read_range(date, date, columns)
+
     def read_range(self, first: dt.date, last: dt.date, columns: list[str] | None = None) -> "pa.Table":
-        """Return the rows of the dates from `first` to `last`, both included."""
+        """Return the rows of the dates from `first` to `last`, both included, in no order."""
+        return self._reader()(first, last, columns)
+
+    def latest(self, as_of: dt.date, window_days: int) -> "pa.Table":
+        """Return the newest row of each song among the dates of the window that ends on `as_of`, by song_id.
+
+        Reads the keys of the window and then, of each date, only if a song was last seen on it, the date's rows: at
+        most one date is held besides the result.
+        """
+        return _newest_rows(self._reader(), as_of - dt.timedelta(days=window_days - 1), as_of)
+
+    def training_data(self, as_of: dt.date, window_days: int) -> TrainingData:
+        """Return `latest`, with the name under which the store can tell what was learned from."""
+        return TrainingData(self.latest(as_of, window_days), f"commit {self.commits()[0].version}")
 
     @abstractmethod
     def dates(self) -> list[dt.date]:
         """Return the dates that hold rows, oldest first; none if nothing was ever written."""
 
     @abstractmethod
-    def commits(self) -> list[dict[str, Any]]:
-        """Return version, time and operation of each commit, newest first."""
+    def commits(self) -> list[Commit]:
+        """Return the changes of the store, newest first.
 
-    def read_date(self, date: dt.date, columns: list[str] | None = None) -> "pa.Table":
-        """Return the rows of one date."""
-        return self.read_range(date, date, columns)
+        Raises:
+            StoreError: nothing was ever written.
+        """
 
-    def latest(self, as_of: dt.date, window_days: int) -> "pd.DataFrame":
-        """Return the newest row of each song among the dates of the window that ends on `as_of`."""
-        rows = self.read_range(as_of - dt.timedelta(days=window_days - 1), as_of).to_pandas()
-        newest = rows.sort_values("extraction_date", kind="stable").drop_duplicates("song_id", keep="last")
-        return newest.sort_values("song_id").reset_index(drop=True)
+    @abstractmethod
+    def _write(self, songs: "pa.Table") -> None:
+        """Make the date of a valid table hold exactly its rows."""
+
+    @abstractmethod
+    def _reader(self) -> Reader:
+        """Return a reader of the store as it is now.
+
+        Raises:
+            StoreError: nothing was ever written.
+        """
 
 
 class DeltaFeatureStore(FeatureStore):
     """The feature group as one Delta Lake table, partitioned by extraction date."""
 
     root: str = Field(description="Folder, or any object store URL that Delta Lake knows, of the tables")
+    keep_days: int = Field(
+        30, ge=7, description="Days for which replaced files, and so older versions of the table, are kept"
+    )
 
-    def replace_date(self, songs: "pa.Table") -> None:
+    def dates(self) -> list[dt.date]:
+        """Read the table's log alone."""
+        from deltalake import DeltaTable
+
+        if not DeltaTable.is_deltatable(self._uri):
+            return []
+        return sorted(dt.date.fromisoformat(part["extraction_date"]) for part in self._open().partitions())
+
+    def commits(self) -> list[Commit]:
+        """Read the table's log alone, as far back as it is kept."""
+        return [
+            Commit(
+                entry["version"], dt.datetime.fromtimestamp(entry["timestamp"] / 1000, tz=dt.UTC), entry["operation"]
+            )
+            for entry in self._open().history()
+        ]
+
+    def _write(self, songs: "pa.Table") -> None:
         """Overwrite the date's partition alone: the cost grows with its rows, not with the dates stored."""
         from deltalake import write_deltalake
         from deltalake.exceptions import CommitFailedError
 
-        from lyrics_assets.lyrics.schema import validate
-
-        songs = validate(songs)
         date = songs["extraction_date"][0].as_py()
         for attempt in range(_ATTEMPTS):
             try:
@@ -86,36 +152,22 @@ class DeltaFeatureStore(FeatureStore):
                 if attempt == _ATTEMPTS - 1:
                     raise
 
-    def read_range(self, first: dt.date, last: dt.date, columns: list[str] | None = None) -> "pa.Table":
-        """Read the partitions of the dates only, and the columns asked for only."""
+    def _reader(self) -> Reader:
+        """Read one version of the table: the partitions of the dates only, and the columns asked for only."""
         import pyarrow as pa
 
         from lyrics_assets.lyrics.schema import SCHEMA
 
-        names = columns or SCHEMA.names
-        predicate = f"extraction_date >= '{first.isoformat()}' AND extraction_date <= '{last.isoformat()}'"
-        # Not to_pyarrow_dataset(): its threads now and then abort the process when it ends, after a correct answer.
-        rows = pa.table(self._open().scan(columns=names, predicate=predicate))
-        return rows.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
+        opened = self._open()
 
-    def dates(self) -> list[dt.date]:
-        """Read the table's log alone."""
-        from deltalake import DeltaTable
+        def read(first: dt.date, last: dt.date, columns: list[str] | None) -> pa.Table:
+            names = columns or SCHEMA.names
+            predicate = f"extraction_date >= '{first.isoformat()}' AND extraction_date <= '{last.isoformat()}'"
+            # Not to_pyarrow_dataset(): its threads now and then abort the process when it ends, after an answer.
+            rows = pa.table(opened.scan(columns=names, predicate=predicate))
+            return rows.select(names).cast(pa.schema([SCHEMA.field(name) for name in names]))
 
-        if not DeltaTable.is_deltatable(self._uri):
-            return []
-        return sorted(dt.date.fromisoformat(part["extraction_date"]) for part in self._open().partitions())
-
-    def commits(self) -> list[dict[str, Any]]:
-        """Read the table's log alone."""
-        return [
-            {
-                "version": entry["version"],
-                "committed_at": dt.datetime.fromtimestamp(entry["timestamp"] / 1000, tz=dt.UTC),
-                "operation": entry["operation"],
-            }
-            for entry in self._open().history()
-        ]
+        return read
 
     @property
     def _uri(self) -> str:
@@ -143,3 +195,17 @@ class DeltaFeatureStore(FeatureStore):
             name=FEATURE_GROUP,
             description="Portuguese song lyrics by extraction date: one row a song a date",
         )
+
+
+def _newest_rows(read: Reader, first: dt.date, last: dt.date) -> "pa.Table":
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    keys = read(first, last, ["song_id", "extraction_date"])
+    newest = keys.group_by("song_id").aggregate([("extraction_date", "max")])
+    parts = [read(last, last, None).slice(0, 0)]
+    for date in newest["extraction_date_max"].unique().to_pylist():
+        wanted = newest.filter(pc.equal(newest["extraction_date_max"], date))["song_id"]
+        rows = read(date, date, None)
+        parts.append(rows.filter(pc.is_in(rows["song_id"], wanted.combine_chunks())))
+    return pa.concat_tables(parts).sort_by("song_id")

@@ -49,8 +49,7 @@ class Lake(dg.ConfigurableResource):
         Raises:
             dg.Failure: it does not exist; the message says what to materialize.
         """
-        if not self.exists(name):
-            raise dg.Failure(f"{self.url(name)} does not exist: materialize what writes it first", allow_retries=False)
+        self._must_exist(name)
         return bytes(self._filesystem().cat_file(self.url(name)))
 
     def write_bytes(self, name: str, content: bytes) -> str:
@@ -73,10 +72,19 @@ class Lake(dg.ConfigurableResource):
         """Publish a value as indented JSON; return its address."""
         return self.write_bytes(name, json.dumps(value, ensure_ascii=False, indent=2).encode())
 
+    def read_lines(self, name: str) -> Iterator[bytes]:
+        """Yield the lines of a file with their ends, a piece of the file at a time.
+
+        Raises:
+            dg.Failure: it does not exist; the message says what to materialize.
+        """
+        self._must_exist(name)
+        with self._filesystem().open(self.url(name), "rb") as lines:
+            yield from lines
+
     def read_json_lines(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the object on each line."""
-        for line in self.read_bytes(name).splitlines():
-            yield json.loads(line)
+        return map(json.loads, self.read_lines(name))
 
     def read_table(self, name: str) -> "pa.Table":
         """Return a Parquet file as an Arrow table."""
@@ -93,6 +101,10 @@ class Lake(dg.ConfigurableResource):
         sink = pa.BufferOutputStream()
         pq.write_table(table, sink, compression="zstd")
         return self.write_bytes(name, sink.getvalue().to_pybytes())
+
+    def _must_exist(self, name: str) -> None:
+        if not self.exists(name):
+            raise dg.Failure(f"{self.url(name)} does not exist: materialize what writes it first", allow_retries=False)
 
     @contextmanager
     def _publishing(self, name: str) -> Iterator[str]:

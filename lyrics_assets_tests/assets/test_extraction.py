@@ -9,7 +9,7 @@ import pytest
 
 from lyrics_assets.assets.extraction import raw_assets, raw_name
 from lyrics_assets.definitions import build_resources
-from lyrics_assets.resources.crawler import today
+from lyrics_assets.partitions import today
 from lyrics_assets.settings import Settings
 from scrapy_project.sandbox.launcher import running_sandbox
 

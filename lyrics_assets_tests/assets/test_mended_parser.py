@@ -12,7 +12,8 @@ import pytest
 
 from lyrics_assets.assets.extraction import raw_assets, raw_name
 from lyrics_assets.definitions import build_resources
-from lyrics_assets.resources.crawler import Crawler, today
+from lyrics_assets.partitions import today
+from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.settings import ROOT, Settings
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK

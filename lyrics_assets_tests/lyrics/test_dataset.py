@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from lyrics_assets.lyrics.dataset import MAX_CHARACTERS, MIN_WORDS, build_dataset
-from lyrics_assets.lyrics.identity import song_id
+from lyrics_assets.lyrics.identity import lyrics_hash, song_id
 from lyrics_assets.lyrics.schema import SCHEMA, validate
 from lyrics_assets_tests.corpus import DATE, VERSE, dataset, raw_song, raw_songs, songbook
 
@@ -40,8 +40,10 @@ def test_a_raw_song_becomes_a_row():
         "sources": ["letras"],
         "is_translation": False,
         "original_language": "pt",
+        "portuguese_share": 1.0,
         "rank": 7,
         "lyrics": VERSE,
+        "lyrics_group": lyrics_hash(VERSE),
         "n_lines": 3,
         "n_words": 28,
     }
@@ -59,7 +61,7 @@ def test_no_row_gives_an_empty_table_of_the_same_columns():
     built = build_dataset([], DATE)
     assert built.songs.schema.equals(SCHEMA)
     assert (built.songs.num_rows, len(built.rejects)) == (0, 0)
-    assert built.conflicts == {"several_genres": 0, "several_texts": 0}
+    assert set(built.conflicts.values()) == {0}
 
 
 @pytest.mark.parametrize("name", ["source", "genre", "title", "artist", "lyrics"])
@@ -74,7 +76,7 @@ def test_a_field_that_is_missing_or_no_text_is_named(name, value):
     [
         ("la " * (MIN_WORDS - 1), "too_short", "19 words"),
         ("...", "too_short", "0 words"),
-        ("a " * 30_000, "too_long", "60000 characters"),
+        ("a " * 30_000, "too_long", "lyrics: 60000 characters"),
         (ENGLISH, "not_portuguese", "en"),
         (KOREAN, "not_portuguese", "ko"),
         ("123 " * 30, "not_portuguese", "unknown"),
@@ -223,7 +225,12 @@ def test_songs_with_several_genres_and_with_several_texts_are_counted():
         raw_song(title="Rua"),
         raw_song(title="Rua", source="vagalume", lyrics=VERSE.upper().replace("\n", "\r\n")),
     ]
-    assert build_dataset(rows, DATE).conflicts == {"several_genres": 1, "several_texts": 1}
+    assert build_dataset(rows, DATE).conflicts == {
+        "several_genres": 1,
+        "sites_share_no_genre": 0,
+        "several_texts": 1,
+        "original_and_translation": 0,
+    }
 
 
 def test_equal_titles_of_two_artists_stay_two_songs():

@@ -12,7 +12,7 @@ from lyrics_assets_tests.corpus import songs
 def made_up(n_artists=200, genres=("Samba", "MPB", "Rock")):
     """Return two songs each of many artists."""
     rows = [
-        {"artist": f"Artista {n}", "genre": genres[n % len(genres)], "lyrics": f"letra {n} {k}"}
+        {"artist": f"Artista {n}", "genre": genres[n % len(genres)], "lyrics_group": f"letra {n} {k}"}
         for n in range(n_artists)
         for k in range(2)
     ]
@@ -31,7 +31,7 @@ def test_an_artist_stands_on_one_side_only(seed):
 def test_spellings_of_an_artist_stand_on_the_same_side():
     spellings = ["Chitãozinho & Xororó", "Chitaozinho e Xororo", "CHITÃOZINHO E XORORÓ"]
     assert len({artist_position(name, 1) for name in spellings}) == 1
-    pairs = pd.DataFrame({"artist": spellings, "genre": ["MPB"] * 3, "lyrics": ["um", "dois", "tres"]})
+    pairs = pd.DataFrame({"artist": spellings, "genre": ["MPB"] * 3, "lyrics_group": ["um", "dois", "tres"]})
     assert assign_splits(pd.concat([made_up(), pairs], ignore_index=True), 0.25, 1)[-3:].nunique() == 1
 
 
@@ -68,22 +68,24 @@ def test_every_genre_with_two_artists_is_examined_and_taught(seed):
 
 
 def test_in_a_genre_without_an_examiner_the_artist_of_the_lowest_place_is_taken():
-    two = pd.DataFrame({"artist": ["Um", "Dois"], "genre": "Samba", "lyrics": ["a", "b"]})
+    two = pd.DataFrame({"artist": ["Um", "Dois"], "genre": "Samba", "lyrics_group": ["a", "b"]})
     lowest = min(two["artist"], key=lambda name: artist_position(name, 1))
     assert list(two.loc[assign_splits(two, 1e-9, 1) == TEST, "artist"]) == [lowest]
 
 
 def test_a_genre_of_one_artist_only_teaches():
-    assert set(assign_splits(pd.DataFrame({"artist": ["Um"], "genre": ["Samba"], "lyrics": ["a"]}), 1e-9, 1)) == {TRAIN}
+    assert set(assign_splits(pd.DataFrame({"artist": ["Um"], "genre": ["Samba"], "lyrics_group": ["a"]}), 1e-9, 1)) == {
+        TRAIN
+    }
 
 
-def test_training_songs_with_the_text_of_a_test_song_are_left_out():
+def test_training_songs_whose_text_nearly_repeats_a_test_song_are_left_out():
     learned = made_up()
     splits = assign_splits(learned, 0.25, 1)
-    test_text, own_text = (learned.loc[splits[splits == side].index[0], "lyrics"] for side in (TEST, TRAIN))
+    of_test, own = (learned.loc[splits[splits == side].index[0], "lyrics_group"] for side in (TEST, TRAIN))
     teacher = learned.loc[splits[splits == TRAIN].index[0], "artist"]
     copies = pd.DataFrame(
-        {"artist": teacher, "genre": "Samba", "lyrics": [test_text.upper() + "!", own_text, "só dele"]},
+        {"artist": teacher, "genre": "Samba", "lyrics_group": [of_test, own, "só dele"]},
         index=["copy of a test song", "copy of its own", "new"],
     )
     parted = assign_splits(pd.concat([learned, copies]), 0.25, 1)
