@@ -5,6 +5,7 @@ import random
 from pathlib import Path
 
 from scrapy_project.genres import GENRE_NAMES
+from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
 SONGS_PER_ARTIST = 5
 LINES, WORDS_A_LINE = 24, 6
@@ -31,3 +32,24 @@ def write_songbook(path: Path, songs_per_genre: int, seed: int = 0) -> Path:
                 }
                 file.write(json.dumps(song, ensure_ascii=False) + "\n")
     return path
+
+
+class LyricWriter:
+    """Writes lyrics of any number, each different, out of the words of the packaged songbook's Portuguese lines."""
+
+    def __init__(self, seed: int = 0) -> None:
+        self._seed = seed
+        self._words = [
+            word
+            for song in load_songbook(PACKAGED_SONGBOOK)
+            for line in (song.lyrics or "").split("\n")
+            for word in line.split()
+        ]
+
+    def write(self, number: int) -> str:
+        """Return a lyric of four stanzas of eight lines, one of them a refrain that comes twice: about 1.2 kB."""
+        source = random.Random(f"{self._seed} {number}")
+        stanzas = [
+            "\n".join(" ".join(source.choices(self._words, k=WORDS_A_LINE)) for _ in range(8)) for _ in range(3)
+        ]
+        return "\n\n".join([stanzas[0], stanzas[1], stanzas[2], stanzas[1]])

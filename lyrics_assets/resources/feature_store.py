@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from deltalake import DeltaTable
 
 _ATTEMPTS = 5
+_COMMITS_A_CHECKPOINT = 20
+"""So many commits, each of some hundred bytes, are read at most on top of a checkpoint to open the table."""
 
 Reader = Callable[[dt.date, dt.date, list[str] | None], "pa.Table"]
 """Reads the rows from one date to another, both included: the columns asked for, all if None."""
@@ -107,11 +109,16 @@ class FeatureStore(dg.ConfigurableResource, ABC):
 
 
 class DeltaFeatureStore(FeatureStore):
-    """The feature group as one Delta Lake table, partitioned by extraction date."""
+    """The feature group as one Delta Lake table, partitioned by extraction date.
+
+    A date is one file, written whole in one commit: there is nothing to compact, and a process that is killed leaves
+    the old date or the new one. Files that a later write replaced stay for `keep_days`, in which the table can be read
+    as it was; every 20th commit removes older ones, and the log of the commits that made them.
+    """
 
     root: str = Field(description="Folder, or any object store URL that Delta Lake knows, of the tables")
     keep_days: int = Field(
-        30, ge=7, description="Days for which replaced files, and so older versions of the table, are kept"
+        30, ge=0, description="Days for which replaced files, and so older versions of the table, are kept"
     )
 
     def dates(self) -> list[dt.date]:
@@ -133,24 +140,29 @@ class DeltaFeatureStore(FeatureStore):
 
     def _write(self, songs: "pa.Table") -> None:
         """Overwrite the date's partition alone: the cost grows with its rows, not with the dates stored."""
-        from deltalake import write_deltalake
+        from deltalake import WriterProperties, write_deltalake
         from deltalake.exceptions import CommitFailedError
 
         date = songs["extraction_date"][0].as_py()
         for attempt in range(_ATTEMPTS):
             try:
+                table = self._create()
                 write_deltalake(
-                    self._create(),
+                    table,
                     songs,
                     mode="overwrite",
                     # A literal date lets Delta touch this partition's files only.
                     predicate=f"extraction_date = '{date.isoformat()}'",
+                    writer_properties=WriterProperties(compression="ZSTD"),
                 )
-                return
+                break
             except CommitFailedError:
                 # Another writer came first: what this one read is old, so it must open the table anew.
                 if attempt == _ATTEMPTS - 1:
                     raise
+        if table.version() % _COMMITS_A_CHECKPOINT == 0:
+            # In full: files that a killed writer left, and those whose removal the log has forgotten, are found too.
+            table.vacuum(retention_hours=24 * self.keep_days, dry_run=False, full=True)
 
     def _reader(self) -> Reader:
         """Read one version of the table: the partitions of the dates only, and the columns asked for only."""
@@ -180,21 +192,44 @@ class DeltaFeatureStore(FeatureStore):
 
         if not DeltaTable.is_deltatable(self._uri):
             raise StoreError(f"{self._uri} holds no feature group: materialize lyrics_features for a date first")
-        return DeltaTable(self._uri)
+        return self._check(DeltaTable(self._uri))
 
     def _create(self) -> "DeltaTable":
         from deltalake import DeltaTable
 
-        from lyrics_assets.lyrics.schema import FEATURE_GROUP, SCHEMA
+        from lyrics_assets.lyrics.schema import DESCRIPTION, FEATURE_GROUP, SCHEMA
 
-        return DeltaTable.create(
+        table = DeltaTable.create(
             self._uri,
             SCHEMA,
             mode="ignore",
             partition_by=["extraction_date"],
             name=FEATURE_GROUP,
-            description="Portuguese song lyrics by extraction date: one row a song a date",
+            description=DESCRIPTION,
+            configuration={
+                "delta.deletedFileRetentionDuration": f"interval {self.keep_days} days",
+                "delta.logRetentionDuration": f"interval {self.keep_days} days",
+                "delta.checkpointInterval": str(_COMMITS_A_CHECKPOINT),
+            },
         )
+        return self._check(table)
+
+    def _check(self, table: "DeltaTable") -> "DeltaTable":
+        """Return the table if it was made for these columns."""
+        from deltalake import Schema
+
+        from lyrics_assets.lyrics.schema import SCHEMA
+
+        found, wanted = (
+            {field.name: (field.type.to_json(), field.nullable) for field in schema.fields}
+            for schema in (table.schema(), Schema.from_arrow(SCHEMA))
+        )
+        if found != wanted:
+            raise StoreError(
+                f"{self._uri} was made for other columns: {sorted(found)}. A changed column is a new VERSION in "
+                "lyrics/schema.py, which begins a feature group of its own."
+            )
+        return table
 
 
 def _newest_rows(read: Reader, first: dt.date, last: dt.date) -> "pa.Table":

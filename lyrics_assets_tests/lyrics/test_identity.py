@@ -47,6 +47,19 @@ def test_an_accent_or_a_capital_does_not_change_the_id(title):
         "Janela (Remastered 2011)",
         "Janela - 2011 Remaster",
         "Janela - Remasterizado",
+        "Janela Ao Vivo",
+        "Janela, ao vivo!",
+        "Janela (Ao Vivo) [Clipe Oficial]",
+        "Janela (Vídeo Oficial)",
+        "Janela (Official Video)",
+        "Janela (Lyric Video)",
+        "Janela (Playback)",
+        "Janela - Karaokê",
+        "Janela (Demo)",
+        "Janela (Bonus Track)",
+        "Janela (Sped Up)",
+        "Janela (Versão Estendida)",
+        "Janela (MTV Unplugged)",
         "  JANELA!  ",
     ],
 )
@@ -69,11 +82,27 @@ def test_a_mark_behind_a_title_does_not_make_another_song(marked):
         ("Delivery", "De"),
         ("Acústico MTV", "MTV"),
         ("Me Deixa - Não Volta", "Me Deixa"),
+        ("Janela Part. 2", "Janela"),
+        ("Janela Pt. II", "Janela"),
+        ("Janela", "Porta & Janela"),
+        ("Vídeo", "Vídeo (Mentira)"),
+        ("Amor (Sem Clipes)", "Amor"),
+        ("O Sol", "Sol"),
         ("유리 왕관", "유리 구두"),
     ],
 )
 def test_other_words_make_another_song(one, other):
     assert song_id("Dona Aurora", one) != song_id("Dona Aurora", other)
+
+
+@pytest.mark.parametrize("spelling", ["Muro (Part 2)", "Muro Pt. 2", "Muro - Parte 2", "Muro part. 2", "Muro (Pt 2)"])
+def test_a_numbered_part_is_itself_however_it_is_spelt(spelling):
+    assert title_key(spelling) == "muro parte 2"
+
+
+@pytest.mark.parametrize(("one", "other"), [("Pão & Circo", "Pão e Circo"), ("Rock&Roll", "Rock e Roll")])
+def test_an_ampersand_in_a_title_is_an_e(one, other):
+    assert song_id("Dona Aurora", one) == song_id("Dona Aurora", other)
 
 
 def test_numbered_parts_are_different_songs():
@@ -107,6 +136,8 @@ def test_titles_that_are_nothing_but_different_marks_differ():
         ("Anitta feat Zeca", "Anitta"),
         ("Anitta [BR]", "Anitta"),
         ("Jota.Quest", "Jota Quest"),
+        ("Racionais MC's", "Racionais MCs"),
+        ("Os DJ’s da Praça", "DJs da Praça"),
     ],
 )
 def test_one_artist_has_one_key_however_it_is_spelt(one, other):

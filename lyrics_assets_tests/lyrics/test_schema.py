@@ -1,12 +1,14 @@
 """The contract of the feature group."""
 
 import datetime as dt
+import json
+from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
 from lyrics_assets.lyrics.dataset import build_dataset
-from lyrics_assets.lyrics.schema import KEY, SCHEMA, SchemaError, validate
+from lyrics_assets.lyrics.schema import COLUMNS, KEY, SCHEMA, VERSION, SchemaError, validate
 from lyrics_assets_tests.corpus import DATE, raw_song
 
 REQUIRED = [field.name for field in SCHEMA if not field.nullable]
@@ -122,6 +124,57 @@ def test_two_dates_in_one_table_are_refused(good):
 def test_a_repeated_key_is_named(good):
     with pytest.raises(SchemaError, match="song_id: 2 repeated keys"):
         validate(pa.concat_tables([good, good]))
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "said"),
+    [
+        ("song_id", ["a" * 32, "A" * 32], "song_id: 1 values not like"),
+        ("lyrics_group", ["", "a" * 31], "lyrics_group: 2 values not like"),
+        ("title", ["Janela", " "], "title: 1 values not like"),
+        ("original_language", ["pt", "pt-BR"], "original_language: 1 values not like"),
+        ("portuguese_share", [0.5, 1.5], "portuguese_share: 1 values above 1"),
+        ("portuguese_share", [-0.1, 1.0], "portuguese_share: 1 values below 0"),
+        ("portuguese_share", [float("nan"), 1.0], "portuguese_share: 1 values not a number"),
+        ("rank", [0, 1], "rank: 1 values below 1"),
+        ("n_words", [0, -1], "n_words: 2 values below 1"),
+        ("genres", [[], ["Samba"]], "genres: 1 values empty"),
+        ("sources", [["letras"], [None]], "sources: 1 values holding a null"),
+    ],
+)
+def test_a_value_that_is_not_allowed_is_counted(good, name, values, said):
+    with pytest.raises(SchemaError, match=said):
+        validate(replaced(good, name, pa.array(values, SCHEMA.field(name).type)))
+
+
+def test_all_that_is_wrong_is_told_at_once(good):
+    broken = replaced(good, "rank", pa.array([0, 0]))
+    with pytest.raises(SchemaError, match=r"rank: 2 values below 1; n_lines: 2 values null"):
+        validate(replaced(broken, "n_lines", nulls("n_lines")))
+
+
+def test_a_date_in_the_future_is_refused(good):
+    assert validate(good, today=DATE).equals(good)
+    with pytest.raises(SchemaError, match=f"extraction_date: {DATE} is in the future"):
+        validate(good, today=DATE - dt.timedelta(days=1))
+
+
+def test_columns_change_with_the_version_only():
+    """What is stored under a version was written with its columns.
+
+    If this fails, raise VERSION and add its columns to the file: a feature group of its own begins beside the old one.
+    """
+    recorded = json.loads(Path(__file__).with_name("schema_versions.json").read_text(encoding="utf-8"))
+    assert recorded[str(VERSION)] == {
+        column.name: [str(column.type), "null" if column.nullable else "not null"] for column in COLUMNS
+    }
+    assert VERSION == max(map(int, recorded))
+
+
+def test_a_number_says_what_it_counts():
+    numbers = [column for column in COLUMNS if pa.types.is_integer(column.type) or pa.types.is_floating(column.type)]
+    assert [column.name for column in numbers if not column.unit] == []
+    assert all(SCHEMA.field(column.name).metadata[b"unit"] == column.unit.encode() for column in numbers)
 
 
 def test_every_column_says_what_it_holds():

