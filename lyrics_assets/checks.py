@@ -1,6 +1,7 @@
 """What must hold of each asset, as facts with numbers. Checks that need the fitted model or the crawl live with it."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -8,7 +9,7 @@ import dagster as dg
 
 from lyrics_assets.assets.extraction import SOURCES, raw_name
 from lyrics_assets.assets.monitoring import drift_report
-from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name
+from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name, rejects_name
 from lyrics_assets.assets.serving import lyrics_service
 from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, training_set
 from lyrics_assets.resources.bento_store import BentoStore
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 MAX_DROP = 0.5
 """A source may lose this share of its songs against the mean of the dates before."""
 DATES_COMPARED = 3
+MAX_REJECTED_SHARE = 0.4
+"""Of raw songs; foreign songs that no site has translated are the most."""
 
 
 def _result(passed: bool, *, warn: bool = False, **metadata: Any) -> dg.AssetCheckResult:
@@ -108,17 +111,43 @@ def both_sources_present(context: dg.AssetCheckExecutionContext, lake: Lake) -> 
     return _result(all(counts.values()), warn=True, songs_by_source=counts)
 
 
+@dg.asset_check(asset=lyrics)
+def most_raw_songs_are_usable(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.AssetCheckResult:
+    """Not too many raw songs were rejected; a parser that broke, or a site that changed, shows here first."""
+    date = _date(context, lake, "lyrics")
+    reasons = lake.read_table(rejects_name(date))["reason"].to_pylist()
+    names = [raw_name(source, date) for source in lake.folders("raw") if lake.exists(raw_name(source, date))]
+    raw = sum(1 for name in names for _ in lake.read_lines(name))
+    share = len(reasons) / max(1, raw)
+    return _result(
+        share <= MAX_REJECTED_SHARE,
+        warn=True,
+        raw_songs=raw,
+        rejected_share=share,
+        at_most=MAX_REJECTED_SHARE,
+        rejected=dict(Counter(reasons)),
+    )
+
+
 @dg.asset_check(asset=lyrics_features, blocking=True)
 def every_row_was_stored(
     context: dg.AssetCheckExecutionContext, lake: Lake, feature_store: dg.ResourceParam[FeatureStore]
 ) -> dg.AssetCheckResult:
-    """The feature store, read back, holds exactly the ids of the date's dataset."""
+    """The feature store, read back, holds exactly the rows of the date's dataset, value by value."""
     date = _date(context, lake, "lyrics")
-    wanted = _songs(lake, date)["song_id"]
-    stored = feature_store.read_date(dt.date.fromisoformat(date), ["song_id"])["song_id"].to_pylist()
-    missing, extra = set(wanted) - set(stored), set(stored) - set(wanted)
-    passed = not missing and not extra and len(stored) == len(wanted)
-    return _result(passed, wanted=len(wanted), stored=len(stored), missing=len(missing), extra=len(extra))
+    wanted = lake.read_table(lyrics_name(date)).sort_by("song_id")
+    stored = feature_store.read_date(dt.date.fromisoformat(date)).sort_by("song_id")
+    wanted_ids, stored_ids = set(wanted["song_id"].to_pylist()), set(stored["song_id"].to_pylist())
+    missing, extra = wanted_ids - stored_ids, stored_ids - wanted_ids
+    differing = [name for name in wanted.column_names if not stored[name].equals(wanted[name])]
+    return _result(
+        not differing and stored.num_rows == wanted.num_rows,
+        wanted=wanted.num_rows,
+        stored=stored.num_rows,
+        missing=len(missing),
+        extra=len(extra),
+        differing_columns=differing,
+    )
 
 
 @dg.asset_check(asset=training_set, blocking=True)
@@ -204,6 +233,7 @@ checks = [
     song_ids_are_unique,
     lyrics_are_portuguese,
     both_sources_present,
+    most_raw_songs_are_usable,
     every_row_was_stored,
     no_leakage_between_splits,
     every_genre_is_represented,

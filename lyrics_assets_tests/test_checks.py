@@ -7,7 +7,7 @@ import pytest
 
 from lyrics_assets import checks
 from lyrics_assets.assets.extraction import raw_name
-from lyrics_assets.assets.preparation import lyrics_name
+from lyrics_assets.assets.preparation import lyrics_name, rejects_name
 from lyrics_assets.assets.training import TRAINING_SET, evaluation_report
 from lyrics_assets.lyrics.schema import SCHEMA
 from lyrics_assets.model.splits import assign_splits
@@ -97,7 +97,9 @@ def test_lyrics_are_portuguese_finds_a_few_that_are_not(lake, context, songs):
     english = ["I walk along the river every morning with the sun upon my face"] * 3
     mixed = with_column(songs, "lyrics", [*songs["lyrics"].to_pylist()[:-3], *english])
     lake.write_table(lyrics_name(DATE), mixed)
-    assert not checks.lyrics_are_portuguese(context, lake=lake).passed
+    result = checks.lyrics_are_portuguese(context, lake=lake)
+    assert not result.passed
+    assert (result.metadata["not_portuguese"].value, result.metadata["least_share"].value) == (3, 0.0)
 
 
 def test_both_sources_present_misses_a_site(lake, context, songs):
@@ -119,11 +121,37 @@ def test_every_row_was_stored_reads_the_store_back(lake, context, songs, tmp_pat
     assert (result.passed, result.metadata["missing"].value) == (False, 1)
 
 
+def test_every_row_was_stored_compares_every_value(lake, context, songs, tmp_path):
+    store = DeltaFeatureStore(root=str(tmp_path / "store"))
+    lake.write_table(lyrics_name(DATE), songs)
+    store.replace_date(with_column(songs, "n_lines", [n + 1 for n in songs["n_lines"].to_pylist()]))
+    result = checks.every_row_was_stored(context, lake=lake, feature_store=store)
+    assert not result.passed
+    assert (result.metadata["missing"].value, result.metadata["differing_columns"].value) == (0, ["n_lines"])
+
+
+@pytest.mark.parametrize(("rejected", "holds"), [(0, True), (40, True), (41, False)])
+def test_most_raw_songs_are_usable_counts_what_was_rejected(lake, context, rejected, holds):
+    write_raw(lake, DATE, 100)
+    lake.write_table(lyrics_name(DATE), dataset("Samba").songs)
+    lake.write_table(rejects_name(DATE), pa.table({"reason": pa.array(["too_short"] * rejected, pa.string())}))
+    result = checks.most_raw_songs_are_usable(context, lake=lake)
+    assert result.passed is holds
+    assert (result.metadata["raw_songs"].value, result.metadata["at_most"].value) == (100, 0.4)
+    assert result.metadata["rejected_share"].value == rejected / 100
+    assert holds or result.severity == dg.AssetCheckSeverity.WARN
+
+
 def test_no_leakage_finds_an_artist_a_song_and_a_text_on_both_sides(lake):
     split = corpus_songs("Samba", "Gospel")
     split["split"] = assign_splits(split, 0.3, seed=1)
     lake.write_table(TRAINING_SET, pa.Table.from_pandas(split))
     assert checks.no_leakage_between_splits(lake=lake).passed
+    near = split[split["split"] == "test"].head(1)
+    near = near.assign(split="train", song_id="f" * 32, artist="Outra", lyrics="Outra letra")
+    lake.write_table(TRAINING_SET, pa.Table.from_pandas(pd.concat([split, near])))
+    shared = {"song_ids": 0, "artists": 0, "groups": 1, "texts": 0}
+    assert checks.no_leakage_between_splits(lake=lake).metadata["shared"].value == shared
     leaked = split[split["split"] == "test"].head(1).assign(split="train", lyrics=lambda row: row["lyrics"].str.upper())
     lake.write_table(TRAINING_SET, pa.Table.from_pandas(pd.concat([split, leaked])))
     result = checks.no_leakage_between_splits(lake=lake)

@@ -51,6 +51,7 @@ OTHER_CHECKS = {
     "raw/letras: no_sudden_drop",
     "raw/vagalume: no_sudden_drop",
     "lyrics: both_sources_present",
+    "lyrics: most_raw_songs_are_usable",
     "training_set: every_genre_is_represented",
     "evaluation_report: beats_champion",
     "drift_report: no_drift",

@@ -1,14 +1,22 @@
 """From the raw songs of a date to the dataset and to the feature store."""
 
 import datetime as dt
+from typing import TYPE_CHECKING
 
 import dagster as dg
 
 from lyrics_assets.assets.extraction import SOURCES, raw_name
+from lyrics_assets.markdown import table
 from lyrics_assets.partitions import daily
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.text_index import TextIndexDatabase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+REJECTS_SHOWN = 3
+"""Of each reason, in the asset's metadata; the table of rejects holds all."""
 
 
 def lyrics_name(date: str) -> str:
@@ -63,6 +71,7 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake, text_index: TextIndexD
             "sources": [name.split("/")[1] for name in names],
             "rejected": {key: int(n) for key, n in dataset.rejects["reason"].value_counts().items()},
             "rejects": dg.MetadataValue.path(rejects),
+            "rejects_sample": dg.MetadataValue.md(_sample(dataset.rejects)),
             "mended": dataset.mended,
             "merged_with_conflicts": dataset.conflicts,
             "translated": pc.sum(dataset.songs["is_translation"]).as_py(),
@@ -70,6 +79,13 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake, text_index: TextIndexD
             "file": dg.MetadataValue.path(address),
         }
     )
+
+
+def _sample(rejects: "pd.DataFrame") -> str:
+    """Return a few rejects of each reason as a table."""
+    columns = ["reason", "detail", "source", "title", "artist"]
+    rows = rejects.groupby("reason").head(REJECTS_SHOWN).sort_values("reason", kind="stable")[columns].fillna("")
+    return table(rows.to_dict("records")) if len(rows) else "none"
 
 
 @dg.asset(group_name="preparation", partitions_def=daily, deps=[lyrics], kinds={"deltalake"})

@@ -1,18 +1,24 @@
 """From raw songs of one date to one row a song."""
 
 import datetime as dt
+import json
 import random
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from lyrics_assets.lyrics.dataset import MAX_CHARACTERS, MIN_WORDS, build_dataset
+from lyrics_assets.lyrics import dataset as module
+from lyrics_assets.lyrics.dataset import MAX_CHARACTERS, MIN_WORDS, build_dataset, read_raw
 from lyrics_assets.lyrics.identity import lyrics_hash, song_id
+from lyrics_assets.lyrics.near_duplicates import TextIndex
 from lyrics_assets.lyrics.schema import SCHEMA, validate
 from lyrics_assets_tests.corpus import DATE, VERSE, dataset, raw_song, raw_songs, songbook
 
 ENGLISH = next(song.original for song in songbook() if song.language == "en")
 KOREAN = next(song.original for song in songbook() if song.language == "ko")
+OTHER_SONG = next(song.lyrics for song in songbook() if song.lyrics)
 OTHER_VERSE = VERSE.replace("janela", "varanda")
 
 
@@ -80,11 +86,28 @@ def test_a_field_that_is_missing_or_no_text_is_named(name, value):
         (ENGLISH, "not_portuguese", "en"),
         (KOREAN, "not_portuguese", "ko"),
         ("123 " * 30, "not_portuguese", "unknown"),
+        ("palavra " * 125_000, "too_long", "lyrics: 1000000 characters"),
+        (VERSE.replace("ã", "\ufffd").replace("ç", "\ufffd"), "lost_characters", "lyrics"),
+        ("\x00\u200b\ufeff", "missing_field", "lyrics"),
     ],
-    ids=["short", "no word", "long", "English", "Korean", "numbers"],
+    ids=["short", "no word", "long", "English", "Korean", "numbers", "a megabyte", "lost letters", "invisible"],
 )
 def test_a_text_that_is_no_portuguese_lyric_is_left_out(lyrics, reason, detail):
     assert rejection(raw_song(lyrics=lyrics)) == (reason, detail)
+
+
+def test_a_text_of_two_languages_is_left_out_if_too_little_is_portuguese():
+    lines = ENGLISH.split("\n")
+    mostly_foreign = songbook_text("en") + "\n" + "\n".join(lines[: len(lines) * 3 // 4])
+    reason, detail = rejection(raw_song(lyrics=mostly_foreign))
+    assert reason == "mixed_languages"
+    assert detail.endswith("% Portuguese")
+    a_refrain = only(raw_song(lyrics=songbook_text("en") + "\n" + "\n".join(lines[:3])))
+    assert 0.6 < a_refrain["portuguese_share"] <= 1
+
+
+def songbook_text(language):
+    return next(song.lyrics for song in songbook() if song.language == language)
 
 
 def test_texts_at_the_bounds_are_kept():
@@ -124,6 +147,11 @@ def test_rejects_of_wrong_types_are_shown_as_text(name, value):
         ("rank", 2.5),
         ("original_language", ["en"]),
         ("is_translation", "no"),
+        ("rank", 0),
+        ("rank", -3),
+        ("rank", 2**63),
+        ("original_language", "pt-BR"),
+        ("original_language", "ção"),
     ],
 )
 def test_a_row_with_a_field_of_a_wrong_type_is_rejected_not_raised(name, value):
@@ -138,6 +166,70 @@ def test_a_row_that_is_not_unicode_is_rejected_not_raised(name):
     built = build_dataset([broken, raw_song(title="Outra")], DATE)
     assert built.songs["title"].to_pylist() == ["Outra"]
     assert len(built.rejects) == 1
+
+
+@pytest.mark.parametrize("name", ["title", "artist", "genre"])
+def test_a_name_that_is_too_long_is_another_fields_text_and_is_not_shown(name):
+    rejects = build_dataset([raw_song(**{name: "palavra " * 60})], DATE).rejects
+    assert tuple(rejects.loc[0, ["reason", "detail"]]) == ("too_long", f"{name}: 480 characters")
+    assert pd.isna(rejects.loc[0, name])
+
+
+LINES = [
+    json.dumps(raw_song()).encode() + b"\n",
+    b"{not json\n",
+    b'["a list"]\n',
+    b"\xff\xfe\n",
+    b"\n",
+    b'{"genre": "Samba"}\n',
+]
+
+
+def test_a_line_that_holds_no_song_is_rejected_with_its_number():
+    built = build_dataset(read_raw(LINES, "letras"), DATE)
+    assert (built.n_raw, built.songs.num_rows) == (6, 1)
+    found = built.rejects[["source", "reason", "detail"]].fillna("").to_numpy().tolist()
+    assert found == [
+        ["letras", "not_json", "line 2"],
+        ["letras", "not_json", "line 3"],
+        ["letras", "not_json", "line 4"],
+        ["letras", "not_json", "line 5"],
+        ["", "missing_field", "source"],
+    ]
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.dictionaries(st.sampled_from(sorted(raw_song())), JSON, max_size=4))
+def test_a_row_of_anything_is_kept_or_rejected_but_never_raised(junk):
+    built = build_dataset([raw_song(title="Outra"), raw_song() | junk], DATE)
+    validate(built.songs)
+    assert built.n_raw == 2
+    assert "Outra" in built.songs["title"].to_pylist()
+
+
+def test_damaged_texts_are_mended_and_counted():
+    misread = VERSE.encode().decode("latin-1")
+    rows = [
+        raw_song(lyrics=misread),
+        raw_song(title="Porta\x00", lyrics=VERSE.replace("\n", "\r\n")),
+        raw_song(title="Rua\t\u200bEscura"),
+        raw_song(title="Limpa"),
+    ]
+    built = build_dataset(rows, DATE)
+    assert built.mended == {"control_characters": 2, "encoding": 1}
+    assert set(built.songs["lyrics"].to_pylist()) == {VERSE}
+    assert sorted(built.songs["title"].to_pylist()) == ["Janela", "Limpa", "Porta", "Rua Escura"]
+
+
+def test_rows_of_a_rejected_text_are_not_counted_as_mended():
+    assert build_dataset([raw_song(lyrics="la\r\nla")], DATE).mended == {}
 
 
 def test_sites_and_genres_of_a_song_are_listed_sorted_and_once():
@@ -198,10 +290,17 @@ def test_an_original_goes_before_a_longer_translation():
     assert (song["lyrics"], song["is_translation"], song["original_language"]) == (VERSE, False, "pt")
 
 
-def test_between_originals_the_one_with_more_lines_is_kept_with_its_spelling():
+def test_between_originals_the_one_with_more_distinct_lines_is_kept_with_its_spelling():
     longer = raw_song(source="vagalume", lyrics=f"{VERSE}\nE fim", title="JANELA")
+    often = raw_song(source="a_dump", lyrics=f"{VERSE}\n{VERSE}\n{VERSE}", title="JANELA (2x)")
     song = only(raw_song(), longer)
     assert (song["lyrics"], song["title"], song["n_lines"]) == (longer["lyrics"], "JANELA", 4)
+    assert only(often, longer | {"title": "JANELA (2x)"})["lyrics"] == longer["lyrics"]
+
+
+def test_between_texts_of_as_many_distinct_lines_the_one_with_more_words_is_kept():
+    refrain_again = f"{VERSE}\n{VERSE.splitlines()[0]}"
+    assert only(raw_song(), raw_song(source="vagalume", lyrics=refrain_again))["lyrics"] == refrain_again
 
 
 def test_between_texts_of_equal_length_the_first_site_by_name_is_kept():
@@ -231,6 +330,55 @@ def test_songs_with_several_genres_and_with_several_texts_are_counted():
         "several_texts": 1,
         "original_and_translation": 0,
     }
+
+
+def test_what_sites_disagree_on_is_counted():
+    rows = [
+        raw_song(),
+        raw_song(source="vagalume", genre="MPB"),
+        raw_song(title="Porta", is_translation=True, original_language="en"),
+        raw_song(title="Porta", source="vagalume"),
+        raw_song(title="Rua"),
+        raw_song(title="Rua", genre="MPB"),
+        raw_song(title="Rua", source="vagalume", genre="MPB"),
+    ]
+    assert build_dataset(rows, DATE).conflicts == {
+        "several_genres": 2,
+        "sites_share_no_genre": 1,
+        "several_texts": 0,
+        "original_and_translation": 1,
+    }
+
+
+def test_a_cover_shares_the_group_of_the_song_that_it_covers():
+    rows = [
+        raw_song(),
+        raw_song(artist="Seu Cravo", lyrics=VERSE + "\nObrigado"),
+        raw_song(title="Outra", lyrics=OTHER_SONG),
+    ]
+    songs = build_dataset(rows, DATE).songs.to_pandas().set_index(["artist", "title"])["lyrics_group"]
+    assert songs["Dona Aurora", "Janela"] == songs["Seu Cravo", "Janela"] != songs["Dona Aurora", "Outra"]
+
+
+def test_a_cover_of_a_later_date_shares_the_group_too():
+    index = TextIndex()
+    first = build_dataset([raw_song()], DATE, index).songs
+    later = build_dataset(
+        [raw_song(artist="Seu Cravo", lyrics=VERSE + "\nObrigado")], DATE + dt.timedelta(1), index
+    ).songs
+    assert later["lyrics_group"].to_pylist() == first["lyrics_group"].to_pylist()
+
+
+@pytest.mark.parametrize("size", [1, 7, 100])
+def test_the_size_of_the_batches_does_not_matter(size, monkeypatch):
+    rows = [*raw_songs("Samba"), raw_song(title=""), *raw_songs("Gospel"), raw_song(lyrics=ENGLISH)]
+    expected = build_dataset(rows, DATE)
+    monkeypatch.setattr(module, "_BATCH_ROWS", size)
+    monkeypatch.setattr(module, "_GROUPED_AT_ONCE", size)
+    built = build_dataset(rows, DATE)
+    assert built.songs.equals(expected.songs)
+    assert built.rejects.equals(expected.rejects)
+    assert (built.n_raw, built.conflicts) == (expected.n_raw, expected.conflicts)
 
 
 def test_equal_titles_of_two_artists_stay_two_songs():
