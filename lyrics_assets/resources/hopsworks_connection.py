@@ -131,7 +131,8 @@ def _login(configuration: HopsworksConfiguration) -> "Project":
     if configuration.ca_file and not Path(configuration.ca_file).is_file():
         raise HopsworksError(f"{configuration.ca_file}: no such file; ca_file must be a PEM file of the authority")
     hopsworks = import_hopsworks()
-    # Every process has a folder of its own: the client deletes the certificates in it when it logs out.
+    # Every process has a folder of its own, for none but its user to read: the client deletes the certificates in it
+    # when it logs out. Only a process that is killed leaves it behind.
     folder = tempfile.mkdtemp(prefix="lyrics-hopsworks-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     try:

@@ -191,9 +191,9 @@ class TestWritersThatMeet:
         store.replace_date(songs("Um", "Dois"))
         assert titles(store.read_date(DATE)) == ["Dois", "Um"]
 
-    def test_a_process_killed_between_its_two_commits_is_mended_by_the_next_run(self, store):
+    def test_a_process_killed_between_its_two_commits_is_mended_by_the_next_run(self, store, tmp_path):
         store.replace_date(songs("Um", "Dois"))
-        assert run_python(DIE_HALFWAY, json.dumps(settings(store))).returncode == 9
+        assert run_python(DIE_HALFWAY, json.dumps(settings(store)), TMPDIR=str(tmp_path)).returncode == 9
         assert titles(store.read_date(DATE)) == ["Dois", "Três", "Um"]
         store.replace_date(songs("Dois", "Três"))
         assert titles(store.read_date(DATE)) == ["Dois", "Três"]
