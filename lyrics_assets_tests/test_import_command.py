@@ -16,6 +16,7 @@ from lyrics_assets.lyrics.identity import song_id
 from lyrics_assets.lyrics.imports import import_rejects_name
 from lyrics_assets.partitions import FIRST_DATE
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.runs import open_instance
 from lyrics_assets_tests.conftest import run_lyrics
 from lyrics_assets_tests.corpus import VERSE, raw_song
@@ -220,7 +221,12 @@ def lake_with_import(imported, folder):
 def dataset_of(lake):
     """Materialize the asset `lyrics` of the date; return its rows by song_id, and its metadata."""
     with dg.DagsterInstance.ephemeral() as instance:
-        result = dg.materialize([lyrics], partition_key=DATE, instance=instance, resources={"lake": lake})
+        result = dg.materialize(
+            [lyrics],
+            partition_key=DATE,
+            instance=instance,
+            resources={"lake": lake, "text_index": TextIndexDatabase(url="sqlite://")},
+        )
     (event,) = result.get_asset_materialization_events()
     rows = lake.read_table(lyrics_name(DATE)).to_pylist()
     return {row["song_id"]: row for row in rows}, event.materialization.metadata

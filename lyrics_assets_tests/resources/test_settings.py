@@ -17,6 +17,7 @@ def test_without_a_variable_everything_has_a_default():
     assert settings.genre_names == list(GENRE_NAMES)
     assert settings.songs_per_genre == 100
     assert settings.archive == f"sqlite:///{ROOT}/var/archive/sandbox.sqlite"
+    assert settings.text_index == f"sqlite:///{ROOT}/var/text_index/sandbox.sqlite"
 
 
 def test_the_root_holds_the_files_of_the_project():
@@ -101,3 +102,8 @@ def test_a_list_that_names_no_genre_means_all(names):
 def test_no_name_and_no_slug_stands_twice():
     for field in ("name", "letras", "vagalume"):
         assert len({getattr(genre, field) for genre in GENRES}) == len(GENRES) == 15
+
+
+def test_imitated_songs_and_real_ones_have_an_index_of_texts_each():
+    assert Settings(sites="live").text_index != Settings().text_index
+    assert Settings(sites="live", text_index_url="postgresql://db/texts").text_index == "postgresql://db/texts"
