@@ -1,8 +1,10 @@
 """What is watched when a new date has come: trends of the genres, drift from the served model, costs of the steps."""
 
+import datetime as dt
 from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from lyrics_assets.assets.preparation import lyrics_features
 from lyrics_assets.assets.training import TRAINING_SET, genre_classifier, training_set
@@ -18,28 +20,66 @@ _newest_date = dg.AssetDep(lyrics_features, partition_mapping=dg.LastPartitionMa
 _follow = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
 
 
-@dg.asset(group_name="monitoring", deps=[_newest_date], automation_condition=_follow, kinds={"pandas"})
-def trends_report(lake: Lake, feature_store: dg.ResourceParam[FeatureStore]) -> dg.MaterializeResult:
-    """Songs that entered, stayed and left each genre, and words that rise, between the two newest dates."""
-    from lyrics_assets.lyrics.trends import movements, rising_words
+class TrendsConfig(dg.Config):
+    """Which dates the trends look at."""
 
-    dates = feature_store.dates()
-    if len(dates) < 2:
-        return dg.MaterializeResult(metadata={"note": f"{len(dates)} dates stored; a trend needs two"})
-    earlier, later = (feature_store.read_date(date).to_pandas() for date in dates[-2:])
-    moved = movements(earlier, later).to_dict("records")
-    words = rising_words(earlier, later)
-    report = {"from": str(dates[-2]), "to": str(dates[-1]), "movements": moved, "rising_words": words}
-    address = lake.write_json(f"reports/trends/{dates[-1]}.json", report)
-    return dg.MaterializeResult(
-        metadata={
-            "from": str(dates[-2]),
-            "to": str(dates[-1]),
-            "movements": dg.MetadataValue.md(table(moved)),
-            "rising_words": dg.MetadataValue.md(table(words) if words else "none beyond chance (z > 1.96)"),
-            "report": dg.MetadataValue.path(address),
-        }
-    )
+    since: str | None = Field(None, description="First date, YYYY-MM-DD; if unset, window_days up to the newest date")
+    window_days: int = Field(90, ge=2, description="Days up to the newest date, unless since is set")
+    recent_days: int = Field(28, ge=1, description="Days of the later period, whose new songs are set against the rest")
+
+
+@dg.asset(group_name="monitoring", deps=[_newest_date], automation_condition=_follow, kinds={"numpy", "matplotlib"})
+def trends_report(
+    config: TrendsConfig, lake: Lake, feature_store: dg.ResourceParam[FeatureStore]
+) -> dg.MaterializeResult:
+    """How the genres change over the store's dates: songs that come and go, words and themes, distances between genres.
+
+    Only single words and counts are shown, with titles and artists of songs that came or went: no lyric is reproduced.
+    """
+    from lyrics_assets.lyrics import trends_page
+    from lyrics_assets.lyrics.trend_history import COLUMNS
+    from lyrics_assets.lyrics.trends import measure_trends, window
+
+    since = dt.date.fromisoformat(config.since) if config.since else None
+    stored = feature_store.dates()
+    dates, previous = window(stored, since, days=config.window_days)
+    if not dates:
+        held = f"its dates end on {stored[-1]}, before {since}" if stored else "it holds no date"
+        raise dg.Failure(f"no trend in the feature store: {held}; materialize lyrics_features", allow_retries=False)
+    report = measure_trends(dates, lambda date: feature_store.read_date(date, COLUMNS), previous, config.recent_days)
+    folder = f"reports/trends/{dates[-1]}"
+    lake.write_json(f"{folder}/report.json", report)
+    page = lake.write_bytes(f"{folder}/report.html", trends_page.render_html(report).encode())
+    return dg.MaterializeResult(metadata=_trends_metadata(report) | {"report": dg.MetadataValue.path(page)})
+
+
+def _trends_metadata(report: dict[str, Any]) -> dict[str, Any]:
+    """Return the key figures, the tables and the plots of a trends report."""
+    from lyrics_assets.lyrics import trends_page
+
+    newest = report["total"]["series"][-1]
+    tables = {
+        "genres": trends_page.genre_rows(report),
+        "words": trends_page.word_rows(report),
+        "themes": trends_page.theme_rows(report),
+        "moved_genres": trends_page.distance_rows(report),
+    }
+    plots = {name: trends_page.as_markdown_image(name, png) for name, png in trends_page.pictures(report).items()}
+    return {
+        "from": report["dates"][0],
+        "to": report["dates"][-1],
+        "dates": len(report["dates"]),
+        "compared": trends_page.periods(report),
+        "songs": newest["songs"],
+        **{name: newest[name] for name in ("entered", "left") if newest[name] is not None},
+        "translated_share": newest["translated_share"],
+        "words_beyond_chance": len(tables["words"]),
+        "themes_beyond_chance": len(tables["themes"]),
+        **{name: dg.MetadataValue.md(table(rows) if rows else "none beyond chance") for name, rows in tables.items()},
+        **{f"{name}_plot": dg.MetadataValue.md(plot) for name, plot in plots.items()},
+        **({"note": " ".join(report["notes"])} if report["notes"] else {}),
+        "seconds": report["seconds"],
+    }
 
 
 @dg.asset(
