@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import click
 
 from lyrics_assets.settings import ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
-from scrapy_project.genres import find_genres
+from scrapy_project.genres import GENRE_NAMES, find_genres
 
 if TYPE_CHECKING:
     from lyrics_assets.lyrics.imports import ImportRules, Tally
+    from lyrics_assets.resources.feature_store import FeatureStore
     from lyrics_assets.resources.lake import Lake
     from lyrics_assets.sessions import Session
 
@@ -173,6 +174,42 @@ def classify(file: Any, url: str | None, home: Path | None) -> None:
         click.echo(f"{genre:<12} {probability:6.1%}  {'█' * round(probability * 40)}")
 
 
+@main.command()
+@click.option("--genre", help="One genre in full. Default: all, side by side.")
+@click.option("--since", metavar="DATE", help="First date, YYYY-MM-DD. Default: 90 days up to the last one.")
+@click.option("--until", metavar="DATE", help="Last date, YYYY-MM-DD. Default: the newest stored one.")
+@_home_option
+def trends(genre: str | None, since: str | None, until: str | None, home: Path | None) -> None:
+    """Print how the genres change: songs that come and go, words and themes that rise and fall."""
+    from rich.console import Console
+
+    from lyrics_assets.definitions import build_resources
+    from lyrics_assets.lyrics.trend_history import COLUMNS
+    from lyrics_assets.lyrics.trends import measure_trends, window
+    from lyrics_assets.lyrics.trends_terminal import PLAIN_WIDTH, print_trends
+
+    if genre:
+        known = {name.casefold(): name for name in GENRE_NAMES}
+        if genre.casefold() not in known:
+            raise click.UsageError(f"--genre: {genre!r} is not known; allowed: {', '.join(GENRE_NAMES)}")
+        genre = known[genre.casefold()]
+    first, last = _parse_any_date("--since", since), _parse_any_date("--until", until)
+    if first and last and first > last:
+        raise click.UsageError(f"--since: {first} is after --until, {last}")
+    store: FeatureStore = build_resources(_settings(home))["feature_store"]  # type: ignore[assignment]
+    stored = store.dates()
+    if not stored:
+        raise click.ClickException("the feature store holds no date: run the extraction job first")
+    dates, previous = window(stored, first, last)
+    if not dates:
+        raise click.ClickException(f"no date stored in that time; the store holds {stored[0]} to {stored[-1]}")
+    report = measure_trends(dates, lambda date: store.read_date(date, COLUMNS), previous)
+    if genre and genre not in report["genres"]:
+        raise click.ClickException(f"no song of {genre} since {dates[0]}; genres: {', '.join(report['genres'])}")
+    console = Console(highlight=False)
+    print_trends(report, console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False), genre)
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", required=True, help="Name of this source in the lake: a-z, 0-9, _; not a crawled site's.")
@@ -258,6 +295,14 @@ def _parse_date(text: str | None) -> dt.date:
     if not FIRST_DATE <= date <= today():
         raise click.UsageError(f"--date: {date} is not between {FIRST_DATE} and today, {today()}")
     return date
+
+
+def _parse_any_date(option: str, text: str | None) -> dt.date | None:
+    """Return the date, which need not be one that can be extracted."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError as error:
+        raise click.UsageError(f"{option}: {text!r} is no date; write YYYY-MM-DD") from error
 
 
 def _check_genres(text: str) -> None:
