@@ -12,8 +12,11 @@ from lyrics_assets.jobs import jobs
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
+from lyrics_assets.resources.hopsworks import HopsworksFeatureStore, HopsworksModelRegistry
+from lyrics_assets.resources.hopsworks_connection import API_KEY, hopsworks_configuration
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import OutboxMailer
+from lyrics_assets.resources.model_mirror import NoMirror
 from lyrics_assets.resources.space import SpaceFolder
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
@@ -24,7 +27,11 @@ from lyrics_assets.settings import ROOT, Settings
 
 
 def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
-    """Return every outside system, as the settings choose it."""
+    """Return every outside system, as the settings choose it.
+
+    Raises:
+        HopsworksError: some of Hopsworks' settings are given and others that it needs are not.
+    """
     home = settings.home.absolute()
     return {
         "lake": Lake(root=str(home / "lake")),
@@ -38,7 +45,6 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             contact=settings.contact,
         ),
         "text_index": TextIndexDatabase(url=settings.text_index),
-        "feature_store": DeltaFeatureStore(root=str(home / "feature_store")),
         "tracking": Tracking(
             uri=f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", artifacts=(home / "mlflow" / "artifacts").as_uri()
         ),
@@ -46,6 +52,27 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         "bento_store": BentoStore(home=str(home / "bentoml")),
         "space": SpaceFolder(folder=str(home / "space")),
         "mailer": OutboxMailer(outbox=str(home / "outbox")),
+        **_build_store(settings),
+    }
+
+
+def _build_store(settings: Settings) -> dict[str, dg.ConfigurableResource]:
+    """Return the feature store and the registry beside MLflow: both in Hopsworks, or neither."""
+    chosen = hopsworks_configuration(settings.hopsworks_host, settings.hopsworks_project, settings.hopsworks_api_key)
+    if chosen is None:
+        root = settings.home.absolute() / "feature_store"
+        return {"feature_store": DeltaFeatureStore(root=str(root)), "model_mirror": NoMirror()}
+    connection = {
+        "host": chosen.host,
+        "project": chosen.project,
+        # By its name: what is written here is shown in the UI.
+        "api_key": dg.EnvVar(API_KEY),
+        "port": settings.hopsworks_port,
+        "ca_file": settings.hopsworks_ca_file,
+    }
+    return {
+        "feature_store": HopsworksFeatureStore(**connection, storage_connector=settings.hopsworks_data_source),
+        "model_mirror": HopsworksModelRegistry(**connection),
     }
 
 

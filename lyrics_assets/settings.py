@@ -36,6 +36,14 @@ class Settings(BaseModel):
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
 
+    hopsworks_host: str = Field("", description="Hopsworks server, without https://; Delta tables in the home if empty")
+    hopsworks_project: str = Field("", description="Project on that server")
+    hopsworks_api_key: str = Field("", description="API key of that project", repr=False)
+    hopsworks_port: int = Field(443, ge=1, le=65535, description="Port of the server's REST API")
+    hopsworks_ca_file: str = Field(
+        "", description="PEM file of the authority that signed the server; else the system's"
+    )
+    hopsworks_data_source: str = Field("", description="Data source (S3, GCS, ADLS) of the project that holds the rows")
     text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
 
     @classmethod

@@ -1,7 +1,7 @@
 """The feature store: the history of the dataset, one row a song a date, written a date at a time.
 
 `FeatureStore` is the interface; `DeltaFeatureStore` keeps the feature group as a Delta Lake table, local or on an
-object store, and `hopsworks_store.HopsworksFeatureStore` in Hopsworks. All write through `schema.validate`: none can
+object store, and `hopsworks.HopsworksFeatureStore` in Hopsworks. All write through `schema.validate`: none can
 hold what another would refuse.
 """
 
@@ -77,7 +77,7 @@ class FeatureStore(dg.ConfigurableResource, ABC):
         Reads the keys of the window and then, of each date, only if a song was last seen on it, the date's rows: at
         most one date is held besides the result.
         """
-        return _newest_rows(self._reader(), as_of - dt.timedelta(days=window_days - 1), as_of)
+        return newest_rows(self._reader(), as_of - dt.timedelta(days=window_days - 1), as_of)
 
     def training_data(self, as_of: dt.date, window_days: int) -> TrainingData:
         """Return `latest`, with the name under which the store can tell what was learned from."""
@@ -232,7 +232,8 @@ class DeltaFeatureStore(FeatureStore):
         return table
 
 
-def _newest_rows(read: Reader, first: dt.date, last: dt.date) -> "pa.Table":
+def newest_rows(read: Reader, first: dt.date, last: dt.date) -> "pa.Table":
+    """Return the newest row of each song among the dates from `first` to `last`, by song_id."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

@@ -26,7 +26,7 @@ from lyrics_assets.resources.feature_store import (
     Reader,
     StoreError,
     TrainingData,
-    _newest_rows,
+    newest_rows,
 )
 from lyrics_assets.resources.hopsworks_connection import HopsworksConnection, quietly, without_data
 from lyrics_assets.resources.model_mirror import MirrorError, ModelMirror
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
 
 FEATURE_VIEW = "lyrics_genre"
 LABEL = "genre"
-_DESCRIPTION = "Portuguese song lyrics by extraction date: one row a song a date"
 _ATTEMPTS = 6
 _LOCK_SECONDS = 600
 _GROUP_EXISTS, _VIEW_EXISTS = 270089, 270179
@@ -121,9 +120,7 @@ class HopsworksFeatureStore(HopsworksConnection, FeatureStore):
                 columns or SCHEMA.names
             )
 
-        return TrainingData(
-            _newest_rows(read, first, as_of), f"{FEATURE_VIEW}_{view.version} training dataset {number}"
-        )
+        return TrainingData(newest_rows(read, first, as_of), f"{FEATURE_VIEW}_{view.version} training dataset {number}")
 
     def _write(self, songs: "pa.Table") -> None:
         """Insert the rows, remove what the date held besides, and compare what is stored with what was given.
@@ -223,14 +220,14 @@ class HopsworksFeatureStore(HopsworksConnection, FeatureStore):
     def _create_group(self) -> "FeatureGroup":
         from hopsworks_common.client.exceptions import RestAPIError
 
-        from lyrics_assets.lyrics.schema import FEATURE_GROUP, VERSION
+        from lyrics_assets.lyrics.schema import DESCRIPTION, FEATURE_GROUP, VERSION
 
         store = self.connect().get_feature_store()
         with quietly():
             group = store.create_feature_group(
                 name=FEATURE_GROUP,
                 version=VERSION,
-                description=_DESCRIPTION,
+                description=DESCRIPTION,
                 primary_key=["song_id"],
                 event_time="extraction_date",
                 partition_key=["extraction_date"],

@@ -96,10 +96,12 @@ class HopsworksConnection(dg.ConfigurableResource):
         Raises:
             HopsworksError: the login was refused or took too long.
         """
-        if not self.api_key:
+        # Outside of Dagster nobody has looked the variable up yet.
+        key = self.api_key.get_value() if isinstance(self.api_key, dg.EnvVar) else self.api_key
+        if not key:
             raise HopsworksError(f"no API key for {self.host}: set {API_KEY}")
         return _connect(
-            HopsworksConfiguration(self.host, self.project, self.api_key, self.port, self.ca_file, self.timeout_seconds)
+            HopsworksConfiguration(self.host, self.project, key, self.port, self.ca_file, self.timeout_seconds)
         )
 
     def explain(self, error: Exception) -> str | None:

@@ -15,13 +15,17 @@ import dagster as dg
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from lyrics_assets.assets.extraction import raw_name
+from lyrics_assets.assets.preparation import lyrics_name
+from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.lyrics.schema import COLUMNS, FEATURE_GROUP, VERSION
 from lyrics_assets.model.scorer import Scorer
-from lyrics_assets.resources.feature_store import FeatureStore, StoreError
+from lyrics_assets.resources.feature_store import DeltaFeatureStore, FeatureStore, StoreError
 from lyrics_assets.resources.hopsworks import HopsworksFeatureStore, HopsworksModelRegistry
 from lyrics_assets.resources.hopsworks_connection import HopsworksError, hopsworks_configuration
 from lyrics_assets.resources.model_mirror import MirrorError, NoMirror
-from lyrics_assets_tests.corpus import TWO_GENRES, scorer
+from lyrics_assets.settings import Settings
+from lyrics_assets_tests.corpus import TWO_GENRES, raw_songs, scorer
 from lyrics_assets_tests.hopsworks_server import HopsworksServer
 from lyrics_assets_tests.hopsworks_server.certificates import make_certificates
 from lyrics_assets_tests.resources.feature_store_contract import (
@@ -455,6 +459,63 @@ class TestResources:
         assert server.address.api_key not in repr(resource)
 
 
+class TestProject:
+    """The project's own graph, with the store that its settings choose."""
+
+    @pytest.fixture
+    def settings(self, store, server, tmp_path, monkeypatch):
+        address = server.address
+        chosen = {
+            "HOST": address.host,
+            "PROJECT": address.project,
+            "API_KEY": address.api_key,
+            "PORT": str(address.port),
+            "CA_FILE": address.ca_file,
+            "DATA_SOURCE": address.storage_connector,
+        }
+        for name, value in chosen.items():
+            monkeypatch.setenv(f"LYRICS_HOPSWORKS_{name}", value)
+        monkeypatch.setenv("LYRICS_HOME", str(tmp_path))
+        return Settings.from_environment()
+
+    def test_two_dates_and_a_rerun_are_stored_and_become_a_training_set(self, settings, server, tmp_path):
+        defs, first, second = build_defs(settings), "2026-10-01", "2026-10-02"
+        lake = build_resources(settings)["lake"]
+        rows = raw_songs("Samba", "Gospel")
+        lines = {first: rows, second: rows[4:]}
+        with dg.DagsterInstance.ephemeral() as instance:
+            for date in (first, second, first):
+                text = "".join(json.dumps(row) + "\n" for row in lines[date])
+                lake.write_bytes(raw_name("letras", date), text.encode())
+                assert self.run(defs, instance, "extraction_job", ["lyrics", "lyrics_features"], date)
+                lines[first] = rows[:-6]
+            assert self.run(defs, instance, "training_job", ["training_set"])
+            (event,) = instance.fetch_materializations(dg.AssetKey("training_set"), limit=1).records
+        told = event.asset_materialization.metadata
+        assert told["store_version"].value == f"lyrics_genre_{VERSION} training dataset 1"
+        store = build_resources(settings)["feature_store"]
+        assert [str(date) for date in store.dates()] == [first, second]
+        for date in (first, second):
+            assert (
+                store.read_date(dt.date.fromisoformat(date))
+                .sort_by("song_id")
+                .equals(lake.read_table(lyrics_name(date)))
+            )
+        assert not (tmp_path / "feature_store").exists(), "rows for Hopsworks were kept on the machine"
+
+    @staticmethod
+    def run(defs, instance, job, assets, date=None):
+        keys = [dg.AssetKey(asset) for asset in assets]
+        job = defs.resolve_job_def(job)
+        return job.execute_in_process(instance=instance, partition_key=date, asset_selection=keys).success
+
+    def test_no_configuration_shows_the_key(self, settings, server):
+        resources = build_resources(settings)
+        for name in ("feature_store", "model_mirror"):
+            assert server.address.api_key not in repr(resources[name])
+        assert server.address.api_key not in repr(settings)
+
+
 class TestConfiguration:
     """Three variables choose Hopsworks, all or none."""
 
@@ -477,6 +538,14 @@ class TestConfiguration:
     def test_some_of_them_are_an_error_that_names_the_others(self, given, told):
         with pytest.raises(HopsworksError, match=told):
             hopsworks_configuration(*given)
+        chosen = dict(zip(("hopsworks_host", "hopsworks_project", "hopsworks_api_key"), given, strict=True))
+        with pytest.raises(HopsworksError, match=told):
+            build_defs(Settings(**chosen))
+
+    def test_without_them_the_store_is_in_the_home(self, tmp_path):
+        resources = build_resources(Settings(home=tmp_path))
+        assert resources["feature_store"] == DeltaFeatureStore(root=str(tmp_path / "feature_store"))
+        assert resources["model_mirror"] == NoMirror()
 
 
 class TestModelRegistry:
