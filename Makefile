@@ -22,10 +22,12 @@ lint: .venv/ready        ## style, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready       ## what things cost: crawl, archive, loading; some minutes
+bench: .venv/ready       ## what things cost: crawl, archive, dataset, store, loading
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.archive
 	$(BIN)/python -m benchmarks.crawl
+	$(BIN)/python -m benchmarks.dataset
+	$(BIN)/python -m benchmarks.store
 
 bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
 	$(BIN)/python -m benchmarks.load

@@ -80,9 +80,7 @@ def measure_size(folder: Path) -> list[Figure]:
         Figure("raw to dataset: peak memory", built["peak_mb"], "MB", on, "at most 1,500"),
         Figure("raw to dataset: distinct songs", built["songs"], "songs", on),
         Figure("raw to dataset: groups of near-duplicates", built["groups"], "groups", on),
-        Figure(
-            "index of texts on disk", (folder / "size.sqlite").stat().st_size / built["songs"], "bytes a song", on
-        ),
+        Figure("index of texts on disk", (folder / "size.sqlite").stat().st_size / built["songs"], "bytes a song", on),
     ]
 
 
