@@ -11,6 +11,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, nullcontext
 from itertools import islice
 from operator import itemgetter
 from typing import Any, NamedTuple
@@ -120,7 +121,8 @@ def build_dataset(rows: Iterable[RawRow], extraction_date: dt.date, index: TextI
     sieve.sift(rows)
     accepted = sieve.accepted()
     merged, conflicts = _merge(accepted)
-    songs = _complete(merged, extraction_date, _groups(merged, index or TextIndex()))
+    with nullcontext(index) if index else closing(TextIndex()) as opened:
+        songs = _complete(merged, extraction_date, _groups(merged, opened))
     return Dataset(songs, sieve.rejects(), sieve.n_raw, dict(sorted(sieve.mended.items())), conflicts)
 
 

@@ -1,7 +1,7 @@
 """The index of all texts seen so far, by which songs of different dates share their `lyrics_group`."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import dagster as dg
@@ -21,8 +21,5 @@ class TextIndexDatabase(dg.ConfigurableResource):
         """Yield the index; its connections are closed at the end."""
         from lyrics_assets.lyrics.near_duplicates import TextIndex
 
-        index = TextIndex(self.url)
-        try:
+        with closing(TextIndex(self.url)) as index:
             yield index
-        finally:
-            index.close()

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import random
+from contextlib import closing
 
 import pandas as pd
 import pytest
@@ -361,11 +362,10 @@ def test_a_cover_shares_the_group_of_the_song_that_it_covers():
 
 
 def test_a_cover_of_a_later_date_shares_the_group_too():
-    index = TextIndex()
-    first = build_dataset([raw_song()], DATE, index).songs
-    later = build_dataset(
-        [raw_song(artist="Seu Cravo", lyrics=VERSE + "\nObrigado")], DATE + dt.timedelta(1), index
-    ).songs
+    cover = raw_song(artist="Seu Cravo", lyrics=VERSE + "\nObrigado")
+    with closing(TextIndex()) as index:
+        first = build_dataset([raw_song()], DATE, index).songs
+        later = build_dataset([cover], DATE + dt.timedelta(days=1), index).songs
     assert later["lyrics_group"].to_pylist() == first["lyrics_group"].to_pylist()
 
 

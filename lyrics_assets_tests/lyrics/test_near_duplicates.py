@@ -2,6 +2,7 @@
 
 import random
 import threading
+from contextlib import closing, nullcontext
 from itertools import combinations
 
 import numpy as np
@@ -30,8 +31,15 @@ def name_of(text):
 
 def grouped(*texts, index=None):
     """Return the group of each text."""
-    found = (index or TextIndex()).group(hashed(*texts))
+    with nullcontext(index) if index else closing(TextIndex()) as opened:
+        found = opened.group(hashed(*texts))
     return [found[name_of(text)] for text in texts]
+
+
+@pytest.fixture
+def memory():
+    with closing(TextIndex()) as index:
+        yield index
 
 
 def sampled(share, seed=0):
@@ -82,29 +90,26 @@ def test_songs_of_the_songbook_are_all_different():
     assert len(set(grouped(*distinct.values()))) == len(distinct)
 
 
-def test_the_first_text_leads_and_gives_the_group_its_hash():
-    index = TextIndex()
-    assert grouped(LONG, index=index) == [name_of(LONG)]
-    assert grouped(VERSIONS["with the last stanza left out"], index=index) == [name_of(LONG)]
+def test_the_first_text_leads_and_gives_the_group_its_hash(memory):
+    assert grouped(LONG, index=memory) == [name_of(LONG)]
+    assert grouped(VERSIONS["with the last stanza left out"], index=memory) == [name_of(LONG)]
 
 
-def test_groups_do_not_chain():
+def test_groups_do_not_chain(memory):
     """A medley resembles two songs, which do not become one for that."""
-    index = TextIndex()
-    one, other = grouped(LONG, OTHER, index=index)
+    one, other = grouped(LONG, OTHER, index=memory)
     medley = LONG + "\n" + OTHER
-    (group,) = grouped(medley, index=index)
+    (group,) = grouped(medley, index=memory)
     assert one != other
     assert group in (one, other, name_of(medley))
-    assert grouped(LONG, OTHER, index=index) == [one, other]
+    assert grouped(LONG, OTHER, index=memory) == [one, other]
 
 
-def test_a_text_joins_the_leader_that_it_resembles_most():
-    index = TextIndex()
+def test_a_text_joins_the_leader_that_it_resembles_most(memory):
     half = sampled(0.5)
-    leaders = grouped(LONG, half, index=index)
+    leaders = grouped(LONG, half, index=memory)
     assert leaders[0] != leaders[1]
-    assert grouped(sampled(0.04), index=index) == [leaders[0]]
+    assert grouped(sampled(0.04), index=memory) == [leaders[0]]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -186,12 +191,12 @@ def test_no_text_is_kept_in_the_index(tmp_path):
 
 
 def test_another_kind_of_database_is_refused():
-    with pytest.raises(ValueError, match="mysql.*not allowed"):
+    with pytest.raises(ValueError, match=r"mysql.*not allowed"):
         TextIndex("mysql://localhost/texts")
 
 
-def test_no_text_has_no_group():
-    assert TextIndex().group({}) == {}
+def test_no_text_has_no_group(memory):
+    assert memory.group({}) == {}
 
 
 def test_a_text_of_a_word_or_none_has_a_group():

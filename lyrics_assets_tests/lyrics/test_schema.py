@@ -168,7 +168,7 @@ def test_columns_change_with_the_version_only():
     assert recorded[str(VERSION)] == {
         column.name: [str(column.type), "null" if column.nullable else "not null"] for column in COLUMNS
     }
-    assert VERSION == max(map(int, recorded))
+    assert max(map(int, recorded)) == VERSION
 
 
 def test_a_number_says_what_it_counts():
