@@ -199,7 +199,7 @@ def _matrix(report: Report) -> dict[str, dict[str, Row]]:
     found: dict[str, dict[str, Row]] = {name: {} for name in report["distances"]["genres"]}
     for pair, value in zip(pairs, beyond, strict=True):
         one, other = pair["genres"]
-        found[one][other] = found[other][one] = pair | {"beyond": value, "shade": (value - least) / span}
+        found[one][other] = found[other][one] = pair | {"beyond": value, "shade": 0.1 + 0.9 * (value - least) / span}
     return found
 
 
