@@ -184,9 +184,9 @@ def trends(genre: str | None, since: str | None, until: str | None, home: Path |
     from rich.console import Console
 
     from lyrics_assets.definitions import build_resources
-    from lyrics_assets.lyrics.trend_history import COLUMNS
-    from lyrics_assets.lyrics.trends import measure_trends, window
-    from lyrics_assets.lyrics.trends_terminal import PLAIN_WIDTH, print_trends
+    from lyrics_assets.lyrics.trends.history import COLUMNS
+    from lyrics_assets.lyrics.trends.report import measure_trends, window
+    from lyrics_assets.lyrics.trends.terminal import PLAIN_WIDTH, print_trends
 
     if genre:
         known = {name.casefold(): name for name in GENRE_NAMES}

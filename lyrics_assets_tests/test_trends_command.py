@@ -5,7 +5,7 @@ import pytest
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import run_lyrics
-from lyrics_assets_tests.histories import PLANTED, day, lines_told, make_songs, store_table
+from lyrics_assets_tests.lyrics.trends.histories import PLANTED, day, lines_told, make_songs, store_table
 
 OLD = make_songs("Sertanejo", 40, seed=1, named="old") + make_songs("Funk", 40, seed=2, named="old")
 NEW = make_songs("Sertanejo", 30, seed=3, named="new", plant=PLANTED, share=0.6)

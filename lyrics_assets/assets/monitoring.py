@@ -36,9 +36,9 @@ def trends_report(
 
     Only single words and counts are shown, with titles and artists of songs that came or went: no lyric is reproduced.
     """
-    from lyrics_assets.lyrics import trends_page
-    from lyrics_assets.lyrics.trend_history import COLUMNS
-    from lyrics_assets.lyrics.trends import measure_trends, window
+    from lyrics_assets.lyrics.trends import page as trends_page
+    from lyrics_assets.lyrics.trends.history import COLUMNS
+    from lyrics_assets.lyrics.trends.report import measure_trends, window
 
     since = dt.date.fromisoformat(config.since) if config.since else None
     stored = feature_store.dates()
@@ -55,7 +55,7 @@ def trends_report(
 
 def _trends_metadata(report: dict[str, Any]) -> dict[str, Any]:
     """Return the key figures, the tables and the plots of a trends report."""
-    from lyrics_assets.lyrics import trends_page
+    from lyrics_assets.lyrics.trends import page as trends_page
 
     newest = report["total"]["series"][-1]
     tables = {

@@ -9,7 +9,7 @@ import pytest
 from lyrics_assets.assets.monitoring import TrendsConfig, trends_report
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
 from lyrics_assets.resources.lake import Lake
-from lyrics_assets_tests.histories import PLANTED, day, lines_told, make_songs, store_table
+from lyrics_assets_tests.lyrics.trends.histories import PLANTED, day, lines_told, make_songs, store_table
 
 OLD = make_songs("Samba", 40, seed=1, named="old") + make_songs("Funk", 40, seed=2, named="old")
 NEW = make_songs("Samba", 30, seed=3, named="new", plant=PLANTED, share=0.6)

@@ -14,7 +14,7 @@ HEAVY = ["hopsworks", "wandb", "mlflow", "bentoml", "matplotlib", "lingua", "opt
 PURE = [
     name
     for package in (lyrics_assets.lyrics, lyrics_assets.model, lyrics_assets.serving)
-    for _, name, _ in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")
+    for _, name, _ in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")
     if name not in HOSTED
 ]
 

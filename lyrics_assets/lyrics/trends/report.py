@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lyrics_assets.lyrics.lexicon import THEME_WORDS, THEMES
-from lyrics_assets.lyrics.trend_comparison import MIN_ARTISTS_WITH_WORD, MIN_SONGS_WITH_WORD, compare_periods
-from lyrics_assets.lyrics.trend_distances import distances
-from lyrics_assets.lyrics.trend_history import MIN_SONGS, History, Shown, rounded
-from lyrics_assets.lyrics.trend_statistics import CHANCE, SHUFFLES, wilson_interval
+from lyrics_assets.lyrics.trends.comparison import MIN_ARTISTS_WITH_WORD, MIN_SONGS_WITH_WORD, compare_periods
+from lyrics_assets.lyrics.trends.distances import distances
+from lyrics_assets.lyrics.trends.history import MIN_SONGS, History, Shown, rounded
+from lyrics_assets.lyrics.trends.statistics import CHANCE, SHUFFLES, wilson_interval
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -5,7 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from lyrics_assets.lyrics.trend_statistics import (
+from lyrics_assets.lyrics.trends.statistics import (
     Deviations,
     chance_of,
     difference_interval,

@@ -7,8 +7,8 @@ import weakref
 
 import pytest
 
-from lyrics_assets.lyrics.trends import measure_trends, split_periods, window
-from lyrics_assets_tests.histories import (
+from lyrics_assets.lyrics.trends.report import measure_trends, split_periods, window
+from lyrics_assets_tests.lyrics.trends.histories import (
     PLANTED,
     day,
     lines_told,

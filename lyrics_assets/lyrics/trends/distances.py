@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lyrics_assets.lyrics.trend_history import MIN_SONGS, History, bags_of, rounded
-from lyrics_assets.lyrics.trend_statistics import (
+from lyrics_assets.lyrics.trends.history import MIN_SONGS, History, bags_of, rounded
+from lyrics_assets.lyrics.trends.statistics import (
     CHANCE,
     SHUFFLES,
     Deviations,

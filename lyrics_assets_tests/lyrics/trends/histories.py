@@ -9,7 +9,7 @@ import pyarrow as pa
 from lyrics_assets.lyrics.identity import lyrics_hash, song_id
 from lyrics_assets.lyrics.schema import SCHEMA
 from lyrics_assets.lyrics.text import count_lines, count_words, normalise
-from lyrics_assets.lyrics.trends import measure_trends
+from lyrics_assets.lyrics.trends.report import measure_trends
 from lyrics_assets_tests.corpus import songbook
 
 FIRST = dt.date(2026, 1, 10)

@@ -9,7 +9,7 @@ from PIL import Image
 from rich.console import Console
 
 from lyrics_assets.lyrics.lexicon import THEMES
-from lyrics_assets.lyrics.trends_page import (
+from lyrics_assets.lyrics.trends.page import (
     as_markdown_image,
     distance_rows,
     genre_rows,
@@ -19,8 +19,8 @@ from lyrics_assets.lyrics.trends_page import (
     theme_rows,
     word_rows,
 )
-from lyrics_assets.lyrics.trends_terminal import print_trends
-from lyrics_assets_tests.histories import PLANTED, day, lines_told, make_song, make_songs, trends_of
+from lyrics_assets.lyrics.trends.terminal import print_trends
+from lyrics_assets_tests.lyrics.trends.histories import PLANTED, day, lines_told, make_song, make_songs, trends_of
 
 OLD = make_songs("Samba", 60, seed=1, named="old") + make_songs("Funk", 60, seed=2, named="old")
 NEW = make_songs("Samba", 40, seed=3, named="new", plant=PLANTED, share=0.4) + make_songs(

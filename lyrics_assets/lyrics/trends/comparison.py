@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from lyrics_assets.lyrics.lexicon import FUNCTION_WORDS, THEMES
-from lyrics_assets.lyrics.trend_history import MIN_SONGS, Bags, Genre, History, bags_of, count_artists, rounded
-from lyrics_assets.lyrics.trend_statistics import (
+from lyrics_assets.lyrics.trends.history import MIN_SONGS, Bags, Genre, History, bags_of, count_artists, rounded
+from lyrics_assets.lyrics.trends.statistics import (
     CHANCE,
     SHUFFLES,
     Deviations,

@@ -128,7 +128,7 @@ def render_html(report: Report) -> str:
         ),
         default=0,
     )
-    return environment.get_template("trends.html.j2").render(
+    return environment.get_template("page.html.j2").render(
         report=report,
         periods=periods(report),
         genre_rows=genre_rows(report),

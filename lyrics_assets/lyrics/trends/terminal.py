@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lyrics_assets.lyrics.trends_page import distance_rows, genre_rows, periods, theme_rows, word_rows
+from lyrics_assets.lyrics.trends.page import distance_rows, genre_rows, periods, theme_rows, word_rows
 
 PLAIN_WIDTH = 120
 """Columns where the output is no terminal."""

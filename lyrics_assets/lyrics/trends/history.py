@@ -12,7 +12,7 @@ import numpy as np
 from lyrics_assets.lyrics.identity import artist_key
 from lyrics_assets.lyrics.lexicon import themes_of
 from lyrics_assets.lyrics.text import normalise
-from lyrics_assets.lyrics.trend_statistics import Flags, Floats, Numbers, wilson_interval
+from lyrics_assets.lyrics.trends.statistics import Flags, Floats, Numbers, wilson_interval
 
 if TYPE_CHECKING:
     import pyarrow as pa
