@@ -93,27 +93,34 @@ class TextIndex:
     def group(self, texts: Mapping[str, str]) -> dict[str, str]:
         """Return the group of each text, a hash of 32 digits like the texts' own; new ones are remembered.
 
-        All of it is one transaction. Of several writers at once each waits for the one before.
+        What is added is one transaction. Of several writers at once each waits for the one before.
 
         Args:
             texts: normalised texts by their `lyrics_hash`; some thousands at once are fastest.
         """
+        with self._engine.connect() as connection:
+            groups = self._known(connection, texts)
+        # In the order of their hashes: which text leads must not depend on the order of a file's lines.
+        new = sorted(texts.keys() - groups.keys())
+        if not new:
+            return groups
+        # Before the others are made to wait.
+        sketches = dict(zip(new, sketch(texts[name] for name in new), strict=True))
         with self._engine.begin() as connection:
             self._wait_for_other_writers(connection)
-            known = self._select(connection, _TEXTS.c.lyrics_hash, texts)
-            groups = {row.lyrics_hash: row.lyrics_group for row in known}
-            # In the order of their hashes: which text leads must not depend on the order of a file's lines.
-            new = sorted(texts.keys() - groups.keys())
-            if new:
-                groups |= self._add(connection, new, sketch(texts[name] for name in new))
-        return groups
+            groups |= self._known(connection, new)
+            return groups | self._add(connection, {name: sketches[name] for name in new if name not in groups})
 
     def close(self) -> None:
         """Close the connections."""
         self._engine.dispose()
 
-    def _add(self, connection: sa.Connection, names: Sequence[str], sketches: "np.ndarray") -> dict[str, str]:
-        keys = _band_keys(sketches)
+    def _known(self, connection: sa.Connection, names: Iterable[str]) -> dict[str, str]:
+        rows = self._select(connection, _TEXTS.c.lyrics_hash, names)
+        return {row.lyrics_hash: row.lyrics_group for row in rows}
+
+    def _add(self, connection: sa.Connection, sketches: "Mapping[str, np.ndarray]") -> dict[str, str]:
+        keys = _band_keys(list(sketches.values()))
         leaders_by_key: defaultdict[int, list[int]] = defaultdict(list)
         for row in self._select(connection, _BAND_KEYS.c.key, {key for of_text in keys for key in of_text}):
             leaders_by_key[row.key].append(row.leader)
@@ -124,7 +131,7 @@ class TextIndex:
         }
         groups: dict[str, str] = {}
         new: dict[int, list[int]] = {}
-        for name, own_keys, own in zip(names, keys, sketches, strict=True):
+        for (name, own), own_keys in zip(sketches.items(), keys, strict=True):
             candidates = {leader for key in own_keys for leader in leaders_by_key.get(key, ())}
             groups[name] = _choose(own, [leaders[leader] for leader in candidates]) or name
             if groups[name] == name:
@@ -176,11 +183,11 @@ def _shingles(text: str) -> set[str]:
     return {" ".join(words[start : start + SHINGLE_WORDS]) for start in range(max(1, len(words) - SHINGLE_WORDS + 1))}
 
 
-def _band_keys(sketches: "np.ndarray") -> list[list[int]]:
+def _band_keys(sketches: "Sequence[np.ndarray]") -> list[list[int]]:
     """Return a number for each band of each sketch, the same for equal bands in the same place only."""
     import numpy as np
 
-    rows = sketches.reshape(len(sketches), BANDS, -1).astype(np.uint64)
+    rows = np.array(sketches, dtype=np.uint64).reshape(-1, BANDS, PERMUTATIONS // BANDS)
     keys = np.broadcast_to(np.arange(1, BANDS + 1, dtype=np.uint64), rows.shape[:2])
     for column in range(rows.shape[2]):
         # Knuth's multiplier for a linear congruential generator; overflow is meant.
