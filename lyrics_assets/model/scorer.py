@@ -1,65 +1,122 @@
 """The fitted pipeline compiled into plain arrays: what the service and the command line classify with.
 
 Safe files (npz without pickles, JSON), no scikit-learn to load or to score. It gives the pipeline's own probabilities:
-both read a lyric through `features`, and a check compares them each time a model is made.
+both read a lyric through `features`, and a check compares them each time a model is made. On request it says which
+words and lines speak for a genre, which artists sing alike, and when its answer is worth little.
 """
 
 import hashlib
+import io
 import json
 import math
+import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
 from lyrics_assets.lyrics.text import normalise
-from lyrics_assets.model.features import CharNgrams, WordNgrams
+from lyrics_assets.model.calibration import Method, link
+from lyrics_assets.model.explanation import Explanation, Span, locate
+from lyrics_assets.model.features import CharNgrams, WordNgrams, bm25_saturation
+from lyrics_assets.model.similarity import FILE, Neighbours, SimilarArtist, Words
+from lyrics_assets.model.uncertainty import Answer, Bounds, answer
 
 if TYPE_CHECKING:
+    import pandas as pd
     from numpy.typing import NDArray
     from sklearn.pipeline import Pipeline
 
-FORMAT = 1
+FORMAT = 2
 _ANALYZERS: dict[str, type[WordNgrams | CharNgrams]] = {"WordNgrams": WordNgrams, "CharNgrams": CharNgrams}
 _ARRAYS, _HEADER = "scorer.npz", "scorer.json"
+_PIECES_KEPT = 20_000
 
 
 class ScorerError(ValueError):
     """A model's files are missing, damaged or of another format."""
 
 
-class _Block:
-    """One TF-IDF block: its n-grams, each with a row of `weights` (idf times coefficient, one column a genre)."""
+class _Weighting(NamedTuple):
+    """What an n-gram's count weighs, before its idf."""
 
-    def __init__(self, analyzer: WordNgrams | CharNgrams, terms: list[str], idf: "NDArray[np.float64]") -> None:
+    name: Literal["tfidf_sublinear", "bm25"] = "tfidf_sublinear"
+    k1: float = 0.0
+    b: float = 0.0
+    mean_length: float = 1.0
+    """Known n-grams of the mean training song; BM25 alone asks."""
+
+    def weigh(self, counts: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        if self.name == "bm25":
+            return bm25_saturation(counts, float(counts.sum()) / self.mean_length, self.k1, self.b)
+        return 1.0 + np.log(counts)
+
+
+class _Block:
+    """One block of n-grams, with the weight of each in a text."""
+
+    def __init__(
+        self,
+        analyzer: WordNgrams | CharNgrams,
+        terms: list[str],
+        idf: "NDArray[np.float64]",
+        weighting: _Weighting,
+    ) -> None:
         self.analyzer = analyzer
         self.terms = terms
         self.idf = idf
-        self._index = {term: index for index, term in enumerate(terms)}
+        self.weighting = weighting
+        self.index = {term: index for index, term in enumerate(terms)}
+        self._pieces: dict[str, NDArray[np.intp]] = {}
 
-    def weigh(self, text: str) -> "tuple[NDArray[np.intp], NDArray[np.float64]]":
-        """Return the known n-grams of a normalised text and their sublinear TF-IDF weights, of unit length."""
-        counts = Counter(index for gram in self.analyzer(text) if (index := self._index.get(gram)) is not None)
-        indices = np.fromiter(counts.keys(), dtype=np.intp, count=len(counts))
-        frequencies = np.fromiter(counts.values(), dtype=np.float64, count=len(counts))
-        weights = (1.0 + np.log(frequencies)) * self.idf[indices]
+    def known(self, piece: str) -> "NDArray[np.intp]":
+        """Return the known n-grams of a piece, with repetitions. A draft comes again and again: pieces are kept."""
+        found = self._pieces.get(piece)
+        if found is None:
+            index = self.index
+            found = np.array([index[gram] for gram in self.analyzer.of_piece(piece) if gram in index], dtype=np.intp)
+            if len(self._pieces) >= _PIECES_KEPT:
+                self._pieces.clear()
+            self._pieces[piece] = found
+        return found
+
+    def weigh(self, text: str) -> "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]":
+        """Return the known n-grams of a normalised text, their counts, and their weights, of unit length."""
+        pieces = Counter(self.analyzer.pieces(text))
+        found = [self.known(piece) for piece in pieces]
+        times = np.repeat(np.fromiter(pieces.values(), np.float64, len(pieces)), [len(grams) for grams in found])
+        indices, places = np.unique(np.concatenate(found) if found else np.empty(0, np.intp), return_inverse=True)
+        counts = np.bincount(places, times, minlength=len(indices)).astype(np.float64)
+        weights = self.weighting.weigh(counts) * self.idf[indices]
         length = math.sqrt(float(weights @ weights))
-        return indices, weights / length if length else weights
+        return indices, counts, weights / length if length else weights
 
 
 class Scorer:
-    """Raw lyrics in, probabilities of the genres out."""
+    """Raw lyrics in, probabilities of the genres out. Made by `compile` or `load`."""
 
     def __init__(
-        self, classes: list[str], blocks: list[_Block], coefficients: "NDArray[np.float32]", bias: "NDArray[np.float64]"
+        self,
+        classes: list[str],
+        blocks: list[_Block],
+        coefficients: "NDArray[np.float32]",
+        bias: "NDArray[np.float64]",
+        method: Method,
+        bounds: Bounds,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self.classes = classes
+        self.bounds = bounds
+        """From where on `judge` warns."""
+        self.neighbours = neighbours
+        """The training songs; None for a model that was compiled without them."""
         self._blocks = blocks
         self._coefficients = coefficients
-        """One row an n-gram, the blocks one after another; one column a genre."""
+        """One row an n-gram, the blocks one after another; one column a genre. The calibration is in them."""
         self._bias = bias
+        self._method = method
 
     @property
     def n_features(self) -> int:
@@ -68,39 +125,131 @@ class Scorer:
 
     def probabilities(self, lyrics: str) -> dict[str, float]:
         """Return the probability of each genre, most probable first; they sum to one."""
-        text = normalise(lyrics)
-        scores = self._bias.copy()
-        offset = 0
-        for block in self._blocks:
-            indices, weights = block.weigh(text)
-            scores += weights @ self._coefficients[indices + offset]
-            offset += len(block.terms)
-        shares = np.exp(scores - scores.max())
-        shares /= shares.sum()
+        shares = link(self._logits(normalise(lyrics)), self._method)
         order = np.argsort(-shares, kind="stable")
         return {self.classes[index]: float(shares[index]) for index in order}
+
+    def judge(self, lyrics: str, portuguese_share: float | None = None) -> Answer:
+        """Return the answer with its warnings; no genre where there is not enough to tell one by.
+
+        Args:
+            lyrics: raw text.
+            portuguese_share: share of its words in Portuguese passages, 0 to 1; None if nobody has looked.
+        """
+        return answer(
+            self.probabilities(lyrics),
+            n_words=len(normalise(lyrics).split()),
+            unknown_share=self.unknown_share(lyrics),
+            bounds=self.bounds,
+            portuguese_share=portuguese_share,
+        )
 
     def unknown_share(self, lyrics: str) -> float:
         """Return the share, 0 to 1, of the lyric's distinct words that the model does not know; 1 for no word."""
         words = set(normalise(lyrics).split())
-        known = self._blocks[0]._index
+        known = self._blocks[0].index
         return sum(word not in known for word in words) / len(words) if words else 1.0
 
-    @classmethod
-    def compile(cls, pipeline: "Pipeline") -> "Scorer":
-        """Return the scorer of a fitted `classifier.build_pipeline`."""
-        union, estimator = pipeline.named_steps["ngrams"], pipeline.named_steps["classifier"]
-        blocks = [
-            _Block(vectorizer.analyzer, list(vectorizer.get_feature_names_out()), vectorizer.idf_)
-            for _, vectorizer in union.transformer_list
+    def explain(self, lyrics: str, genre: str | None = None) -> Explanation:
+        """Return what each word and each line adds to a genre's logit; of the most probable genre if none is named.
+
+        Raises:
+            ValueError: there is no such genre.
+        """
+        if genre is not None and genre not in self.classes:
+            raise ValueError(f"no genre {genre}; known: {', '.join(self.classes)}")
+        text = normalise(lyrics)
+        logits = self._logits(text)
+        column = self.classes.index(genre) if genre is not None else int(link(logits, self._method).argmax())
+        lines = locate(lyrics)
+        by_word = self._word_weights(text, [[place.word for place in line] for line in lines], column)
+        words = [
+            [Span(place.start, place.end, weight) for place, weight in zip(line, weights, strict=True)]
+            for line, weights in zip(lines, by_word, strict=True)
         ]
-        coefficients, bias = estimator.coef_, estimator.intercept_
-        if len(coefficients) == 1:  # two genres: scikit-learn keeps the second one's side alone
-            coefficients, bias = np.vstack([-coefficients, coefficients]) / 2, np.concatenate([-bias, bias]) / 2
-        return cls([str(name) for name in estimator.classes_], blocks, coefficients.T.astype(np.float32), bias)
+        return Explanation(
+            self.classes[column],
+            float(logits[column]),
+            float(self._bias[column]),
+            tuple(span for line in words for span in line),
+            tuple(Span(line[0].start, line[-1].end, sum(span.weight for span in line)) for line in words),
+        )
+
+    def similar_artists(self, lyrics: str, limit: int = 5) -> list[SimilarArtist]:
+        """Return the artists whose training songs have words like the lyric's, nearest first.
+
+        Raises:
+            ScorerError: the model was compiled without its training songs.
+        """
+        if self.neighbours is None:
+            raise ScorerError("this model was compiled without its training songs: it knows no artists")
+        return self.neighbours.search(self._words(lyrics), limit)
+
+    def _logits(self, text: str) -> "NDArray[np.float64]":
+        logits = self._bias.copy()
+        offset = 0
+        for block in self._blocks:
+            indices, _, weights = block.weigh(text)
+            logits += weights @ self._coefficients[indices + offset]
+            offset += len(block.terms)
+        return logits
+
+    def _word_weights(self, text: str, lines: list[list[str]], column: int) -> list[list[float]]:
+        """Return what each word of a normalised text, whose words by lines these are, adds to a genre's logit."""
+        sums = [[0.0] * len(line) for line in lines]
+        offset = 0
+        for block in self._blocks:
+            indices, counts, weights = block.weigh(text)
+            shares = weights * self._coefficients[indices + offset, column] / counts
+            by_gram = dict(zip(indices.tolist(), shares.tolist(), strict=True))
+            offset += len(block.terms)
+            if isinstance(block.analyzer, CharNgrams):
+                by_word = {
+                    word: sum(by_gram[gram] for gram in block.known(word).tolist()) for line in lines for word in line
+                }
+                for words, of_line in zip(lines, sums, strict=True):
+                    for place, word in enumerate(words):
+                        of_line[place] += by_word[word]
+            else:
+                for words, of_line in zip(lines, sums, strict=True):
+                    _share_phrases(block, words, by_gram, of_line)
+        return sums
+
+    def _words(self, lyrics: str) -> Words:
+        """Return the known single words of a raw text and their weights."""
+        block = self._blocks[0]
+        known = Counter(index for word in normalise(lyrics).split() if (index := block.index.get(word)) is not None)
+        numbers = np.fromiter(known.keys(), np.intp, len(known))
+        weights = block.weighting.weigh(np.fromiter(known.values(), np.float64, len(known))) * block.idf[numbers]
+        length = math.sqrt(float(weights @ weights))
+        return Words(numbers, weights / length if length else weights)
+
+    @classmethod
+    def compile(
+        cls, pipeline: "Pipeline", bounds: Bounds | None = None, songs: "pd.DataFrame | None" = None
+    ) -> "Scorer":
+        """Return the scorer of a fitted `classifier.build_pipeline`.
+
+        Args:
+            pipeline: the fitted pipeline.
+            bounds: from where on an answer carries a warning; guessed, and all genres equally likely, if None.
+            songs: what it learned from, for `similar_artists`: columns artist, title, genre, lyrics, lyrics_group.
+        """
+        union, classifier = pipeline.named_steps["ngrams"], pipeline.named_steps["classifier"]
+        blocks = [_compile_block(block) for _, block in union.transformer_list]
+        calibration = classifier.calibration
+        classes = [str(name) for name in classifier.classes_]
+        coefficients = (classifier.coef_.T * np.asarray(calibration.scale)).astype(np.float32)
+        bias = calibration.logits(classifier.intercept_)
+        bounds = bounds or Bounds(dict.fromkeys(classes, 1 / len(classes)))
+        scorer = cls(classes, blocks, coefficients, bias, calibration.method, bounds)
+        if songs is not None:
+            texts = [scorer._words(lyrics) for lyrics in songs["lyrics"]]
+            scorer.neighbours = Neighbours.build(len(blocks[0].terms), texts, songs)
+        return scorer
 
     def save(self, folder: Path) -> None:
-        """Write the model's two files into the folder, which is made if missing."""
+        """Write the model's two files into the folder, which is made if missing; three if it knows its songs."""
         folder.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {"coefficients": self._coefficients, "bias": self._bias}
         for number, block in enumerate(self._blocks):
@@ -109,13 +258,17 @@ class Scorer:
         np.savez_compressed(folder / _ARRAYS, **arrays)
         header = {
             "format": FORMAT,
-            "sha256": _sha256(folder / _ARRAYS),
+            "sha256": hashlib.sha256((folder / _ARRAYS).read_bytes()).hexdigest(),
+            "neighbours_sha256": self.neighbours.save(folder / FILE) if self.neighbours else None,
             "classes": self.classes,
+            "calibration": self._method,
+            "bounds": self.bounds.to_json(),
             "blocks": [
                 {
                     "kind": type(block.analyzer).__name__,
                     "shortest": block.analyzer.shortest,
                     "longest": block.analyzer.longest,
+                    "weighting": block.weighting._asdict(),
                 }
                 for block in self._blocks
             ],
@@ -123,8 +276,12 @@ class Scorer:
         (folder / _HEADER).write_text(json.dumps(header, ensure_ascii=False, indent=2), encoding="utf-8")
 
     @classmethod
-    def load(cls, folder: Path) -> "Scorer":
+    def load(cls, folder: Path, *, with_songs: bool = True) -> "Scorer":
         """Read a model that `save` wrote.
+
+        Args:
+            folder: where it is.
+            with_songs: whether to read the training songs too, which takes as long again; else it is as if it had none.
 
         Raises:
             ScorerError: a file is missing, was changed after it was written, or has another format.
@@ -133,23 +290,54 @@ class Scorer:
             header = json.loads((folder / _HEADER).read_text(encoding="utf-8"))
             if header["format"] != FORMAT:
                 raise ScorerError(f"{folder}: model format {header['format']}, this version reads {FORMAT}; train anew")
-            if header["sha256"] != _sha256(folder / _ARRAYS):
+            content = (folder / _ARRAYS).read_bytes()
+            if header["sha256"] != hashlib.sha256(content).hexdigest():
                 raise ScorerError(f"{folder / _ARRAYS}: damaged (its checksum is not the header's); train anew")
-            with np.load(folder / _ARRAYS, allow_pickle=False) as arrays:
+            with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
                 blocks = [_load_block(block, number, arrays) for number, block in enumerate(header["blocks"])]
-                return cls(header["classes"], blocks, arrays["coefficients"], arrays["bias"])
-        except (OSError, KeyError, TypeError, UnicodeDecodeError, json.JSONDecodeError) as error:
+                coefficients, bias = arrays["coefficients"], arrays["bias"]
+            shape = (sum(len(block.terms) for block in blocks), len(header["classes"]))
+            if coefficients.shape != shape or bias.shape != shape[1:]:
+                raise ScorerError(f"{folder}: header and weights disagree: {shape} and {coefficients.shape}")
+            sha256 = header["neighbours_sha256"]
+            neighbours = Neighbours.load(folder / FILE, sha256) if sha256 and with_songs else None
+            bounds = Bounds.from_json(header["bounds"])
+            return cls(header["classes"], blocks, coefficients, bias, header["calibration"], bounds, neighbours)
+        except ScorerError:
+            raise
+        except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ScorerError(f"{folder}: no readable model ({error})") from error
+
+
+def _share_phrases(block: _Block, words: list[str], by_gram: dict[int, float], sums: list[float]) -> None:
+    """Add to each word of a line its part of the phrases that it stands in, by its share of their letters."""
+    for size in range(block.analyzer.shortest, block.analyzer.longest + 1):
+        for start in range(len(words) - size + 1):
+            phrase = words[start : start + size]
+            weight = by_gram.get(block.index.get(" ".join(phrase), -1))
+            if weight is not None:
+                letters = sum(map(len, phrase))
+                for place, word in enumerate(phrase, start):
+                    sums[place] += weight * len(word) / letters
+
+
+def _compile_block(block: "Pipeline") -> _Block:
+    from lyrics_assets.model.classifier import BM25Transformer
+
+    counts, weights = block.named_steps["counts"], block.named_steps["weights"]
+    weighting = (
+        _Weighting("bm25", weights.k1, weights.b, weights.mean_length_)
+        if isinstance(weights, BM25Transformer)
+        else _Weighting()
+    )
+    return _Block(counts.analyzer, list(counts.vocabulary_), np.asarray(weights.idf_), weighting)
 
 
 def _load_block(header: dict[str, Any], number: int, arrays: Any) -> _Block:
     analyzer = _ANALYZERS[header["kind"]]
     terms = arrays[f"terms_{number}"].tobytes().decode().split("\n")
-    return _Block(analyzer(header["shortest"], header["longest"]), terms, arrays[f"idf_{number}"])
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    weighting = _Weighting(**header["weighting"])
+    return _Block(analyzer(header["shortest"], header["longest"]), terms, arrays[f"idf_{number}"], weighting)
 
 
 def largest_difference(pipeline: "Pipeline", scorer: Scorer, lyrics: Sequence[str]) -> float:

@@ -1,11 +1,12 @@
 """The n-grams that the model reads."""
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lyrics_assets.lyrics.text import normalise
-from lyrics_assets.model.features import CharNgrams, WordNgrams
+from lyrics_assets.model.features import BM25_B, BM25_K1, CharNgrams, WordNgrams, bm25_idf, bm25_saturation
 
 
 def test_words_and_their_pairs_are_read_with_repetitions():
@@ -32,6 +33,28 @@ def test_no_character_ngram_crosses_a_word_or_a_line():
     grams = CharNgrams(2, 5)("ab cd\nef")
     assert not [gram for gram in grams if " " in gram.strip(" ") or "\n" in gram]
     assert grams == CharNgrams(2, 5)("ab") + CharNgrams(2, 5)("cd") + CharNgrams(2, 5)("ef")
+
+
+@pytest.mark.parametrize("analyzer", [WordNgrams(1, 3), WordNgrams(2, 2), CharNgrams(2, 6)])
+@settings(max_examples=50, deadline=None)
+@given(text=st.text("abç \n", max_size=40))
+def test_a_text_has_the_ngrams_of_its_pieces(analyzer, text):
+    text = normalise(text)
+    assert analyzer(text) == [gram for piece in analyzer.pieces(text) for gram in analyzer.of_piece(piece)]
+
+
+def test_bm25_counts_saturate_and_long_texts_are_discounted():
+    once, twice, often = bm25_saturation(np.array([1.0, 2.0, 1e9]), 1.0, BM25_K1, BM25_B)
+    assert once == pytest.approx(1)
+    assert once < twice < 2 * once
+    assert often == pytest.approx(BM25_K1 + 1)
+    assert bm25_saturation(np.array([1.0]), 3.0, BM25_K1, BM25_B) < once
+
+
+def test_no_ngram_weighs_less_than_nothing_for_being_common():
+    idf = bm25_idf(np.array([1.0, 5.0, 10.0]), 10)
+    assert list(idf) == sorted(idf, reverse=True)
+    assert idf.min() > 0
 
 
 @pytest.mark.parametrize("analyzer", [WordNgrams(1, 3), CharNgrams(2, 6)])

@@ -46,8 +46,11 @@ def test_the_scorer_agrees_with_the_pipeline_on_any_text(genres, text):
     [
         Hyperparameters(word_ngram_max=1, char_ngram_max=2, balanced=False),
         Hyperparameters(word_ngram_max=3, char_ngram_max=6, word_min_df=1, char_min_df=1, C=64.0),
+        Hyperparameters(weighting="bm25", word_ngram_max=1, char_ngram_max=2),
+        Hyperparameters(weighting="bm25", word_min_df=1, char_min_df=1, C=64.0),
+        Hyperparameters(word_features=50, char_features=100),
     ],
-    ids=["smallest", "largest"],
+    ids=["smallest", "largest", "smallest, BM25", "largest, BM25", "least features"],
 )
 def test_the_scorer_agrees_with_the_pipeline_at_the_ends_of_the_search(parameters):
     learned = songs(*TWO_GENRES)
@@ -156,10 +159,11 @@ def test_weights_of_another_model_are_refused(saved, tmp_path):
         Scorer.load(saved)
 
 
-def test_another_format_is_refused_by_its_number(saved):
+@pytest.mark.parametrize("number", [1, FORMAT + 1])
+def test_another_format_is_refused_by_its_number(saved, number):
     header = json.loads((saved / "scorer.json").read_text())
-    (saved / "scorer.json").write_text(json.dumps(header | {"format": FORMAT + 1}))
-    with pytest.raises(ScorerError, match=f"model format {FORMAT + 1}, this version reads {FORMAT}"):
+    (saved / "scorer.json").write_text(json.dumps(header | {"format": number}))
+    with pytest.raises(ScorerError, match=f"model format {number}, this version reads {FORMAT}"):
         Scorer.load(saved)
 
 
@@ -170,7 +174,7 @@ def test_a_missing_file_is_refused(saved, name):
         Scorer.load(saved)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"format": 1}'], ids=["empty", "cut", "bare", "without sum"])
+@pytest.mark.parametrize("content", [b"", b"{", b"{}", b'{"format": 2}'], ids=["empty", "cut", "bare", "without sum"])
 def test_a_header_that_says_too_little_is_refused(saved, content):
     (saved / "scorer.json").write_bytes(content)
     with pytest.raises(ScorerError, match="no readable model"):
