@@ -5,7 +5,17 @@ import pandas as pd
 import pytest
 
 from lyrics_assets.lyrics.identity import artist_key
-from lyrics_assets.model.splits import LEFT_OUT, TEST, TRAIN, artist_folds, artist_position, assign_splits
+from lyrics_assets.model.splits import (
+    LEFT_OUT,
+    TEST,
+    TRAIN,
+    artist_folds,
+    artist_position,
+    assign_splits,
+    random_split,
+    recency_weights,
+    share_of_artists,
+)
 from lyrics_assets_tests.corpus import songs
 
 
@@ -122,3 +132,49 @@ def test_the_same_seed_gives_the_same_folds():
     learned = songs("Samba", "Funk")
     first, again, other = ([valid.tolist() for _, valid in artist_folds(learned, 3, seed)] for seed in (0, 0, 1))
     assert first == again != other
+
+
+def test_a_fold_learns_no_text_that_nearly_repeats_one_of_its_validation_songs():
+    learned = made_up(60)
+    learned.loc[learned.index % 10 == 0, "lyrics_group"] = "sung by everybody"
+    folds = list(artist_folds(learned, 3, 0))
+    groups = learned["lyrics_group"].to_numpy()
+    for train, valid in folds:
+        assert not set(groups[train]) & set(groups[valid])
+    # Nothing else is left out.
+    assert all(len(train) + len(valid) >= len(learned) - 12 for train, valid in folds)
+    assert sorted(np.concatenate([valid for _, valid in folds])) == list(range(len(learned)))
+
+
+def test_songs_without_groups_of_texts_are_folded_by_artist_alone():
+    learned = made_up(60).drop(columns="lyrics_group")
+    assert all(len(train) + len(valid) == len(learned) for train, valid in artist_folds(learned, 3, 0))
+
+
+def test_a_random_split_draws_songs_and_not_artists():
+    train, test = random_split(400, 100, seed=0)
+    assert (len(train), len(test)) == (300, 100)
+    assert sorted([*train, *test]) == list(range(400))
+    artists = made_up()["artist"].to_numpy()
+    assert set(artists[train]) & set(artists[test])
+    assert random_split(400, 100, seed=0)[1].tolist() == test.tolist() != random_split(400, 100, seed=1)[1].tolist()
+
+
+def test_a_larger_share_of_artists_holds_the_smaller_one_and_every_genre():
+    learned = made_up()
+    quarter, half, whole = (share_of_artists(learned, share, seed=0) for share in (0.25, 0.5, 1))
+    assert whole.all()
+    assert (half | ~quarter).all()
+    for mask, share in ((quarter, 0.25), (half, 0.5)):
+        assert learned.loc[mask, "artist"].nunique() == pytest.approx(200 * share, abs=3)
+        assert set(learned.loc[mask, "genre"]) == set(learned["genre"])
+        # Whole artists.
+        assert not set(learned.loc[mask, "artist"]) & set(learned.loc[~mask, "artist"])
+
+
+def test_a_song_of_one_half_life_ago_counts_half_and_the_mean_is_one():
+    dates = pd.Series(["2026-11-24", "2026-11-14", "2026-11-04", "2026-11-24"])
+    weights = recency_weights(dates, half_life_days=10)
+    assert weights / weights[0] == pytest.approx([1, 0.5, 0.25, 1])
+    assert weights.mean() == pytest.approx(1)
+    assert recency_weights(dates, None) is None
