@@ -157,6 +157,17 @@ def test_no_leakage_finds_an_artist_a_song_and_a_text_on_both_sides(lake):
     result = checks.no_leakage_between_splits(lake=lake)
     assert not result.passed
     assert result.metadata["shared"].value == {"song_ids": 1, "artists": 1, "groups": 1, "texts": 1}
+    assert result.metadata["examples"].value == list(leaked["lyrics_group"])
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_no_leakage_is_not_proven_by_an_empty_side(lake, side):
+    split = corpus_songs("Samba").assign(split=side)
+    lake.write_table(TRAINING_SET, pa.Table.from_pandas(split))
+    result = checks.no_leakage_between_splits(lake=lake)
+    assert not result.passed
+    assert not any(result.metadata["shared"].value.values())
+    assert checks.every_genre_is_represented(lake=lake).metadata["without_train_or_test"].value == ["Samba"]
 
 
 def test_every_genre_is_represented_names_the_thin_one(lake):
@@ -180,12 +191,17 @@ def test_every_genre_is_represented_names_the_thin_one(lake):
 def test_beats_baseline_stops_a_release_only_when_guessing_is_better(lake, instance, macro_f1, passed, severity):
     baselines = {"majority genre": {"macro_f1": 0.1}, "naive Bayes": {"macro_f1": 0.3}}
     promotion = {"promoted": passed, "reason": "because"}
-    lake.write_json("r/report.json", {"macro_f1": macro_f1, "baselines": baselines, "promotion": promotion})
+    report = {"macro_f1": macro_f1, "n_test": 75, "baselines": baselines, "promotion": promotion}
+    lake.write_json("r/report.json", report)
     instance.report_runless_asset_event(dg.AssetMaterialization(evaluation_report.key, metadata={"folder": "r"}))
     context = dg.build_asset_check_context(instance=instance)
     result = checks.beats_baseline(context, lake=lake)
     assert (result.passed, result.severity) == (passed, severity)
-    assert checks.beats_champion(context, lake=lake).passed is passed
+    assert result.metadata["not_beaten"].value == [name for name in baselines if baselines[name]["macro_f1"] > macro_f1]
+    assert result.metadata["songs"].value == 75
+    champion = checks.beats_champion(context, lake=lake)
+    assert (champion.passed, champion.severity) == (passed, dg.AssetCheckSeverity.WARN)
+    assert champion.metadata["reason"].value == "because"
 
 
 def test_no_drift_repeats_what_the_report_found(lake):

@@ -1,46 +1,97 @@
-"""The evaluation report of a release: its figures, its promotion, its picture and its page."""
+"""The evaluation report of a release: its figures, its promotion, its pictures and its page."""
 
 import base64
-import io
+import json
 import platform
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from lyrics_assets.lyrics.identity import artist_key
-from lyrics_assets.model.evaluation import baselines, evaluate, macro_f1, resample_groups
+from lyrics_assets.model.baselines import measure_baselines
+from lyrics_assets.model.evaluation import evaluate, guesses
+from lyrics_assets.model.experiments import Fit, measure_learning_curve, measure_random_split
+from lyrics_assets.model.figures import calibration_svg, confusion_picture, learning_curve_svg
+from lyrics_assets.model.promotion import TOLERANCE, compare, decide_promotion
 from lyrics_assets.model.scorer import Scorer
+from lyrics_assets.model.splits import TEST, TRAIN
 
-_LIBRARIES = ("scikit-learn", "numpy", "pandas", "mlflow", "dagster")
+_LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "mlflow", "dagster")
+
+
+class Champion(NamedTuple):
+    """The model that is served so far."""
+
+    scorer: Scorer
+    learned: pd.DataFrame | None
+    """`promotion.learned_songs` of its training; None if that is not known."""
+    version: int | None = None
+
+
+class Options(NamedTuple):
+    """What the evaluation is to measure beside the model itself."""
+
+    original_script: bool = True
+    """Run the original script's pipeline with its search as a baseline."""
+    random_split: bool = True
+    """Fit once more on a random split."""
+    learning_curve_max_songs: int = 20_000
+    """Training songs above which no learning curve is measured; 0 for none at all."""
+    tolerance: float = TOLERANCE
+    """Macro-F1 that a challenger may lose against the champion."""
+    seed: int = 0
+    """Of every bootstrap, split and search."""
 
 
 def evaluate_release(
-    train: pd.DataFrame, test: pd.DataFrame, challenger: Scorer, champion: Scorer | None, seed: int = 0
+    songs: pd.DataFrame, challenger: Scorer, champion: Champion | None, fit: Fit, options: Options | None = None
 ) -> dict[str, Any]:
-    """Return the whole report as JSON values: the challenger's figures, baselines and champion on the same songs.
+    """Return the whole report as JSON values: the challenger's figures, and those of others on the same songs.
 
     Args:
-        train: the songs that the challenger learned from; columns genre, lyrics.
-        test: songs of other artists; columns of the dataset.
-        challenger: the model to judge.
-        champion: the model that is served, None if there is none yet.
-        seed: of the bootstrap.
+        songs: the training set; columns of the dataset and split.
+        challenger: the model to judge, which learned from the songs whose split is ``train``.
+        champion: the model that is served, None if there is none yet or if it is this one.
+        fit: the challenger's recipe, for the random split and the learning curve.
+        options: what to measure.
     """
+    from threadpoolctl import threadpool_limits
+
+    options = options or Options()
+    # Of so small matrices several threads only wait for each other: on busy cores a fit takes five times as long.
+    with threadpool_limits(1):
+        return _evaluate_release(songs, challenger, champion, fit, options)
+
+
+def _evaluate_release(
+    songs: pd.DataFrame, challenger: Scorer, champion: Champion | None, fit: Fit, options: Options
+) -> dict[str, Any]:
     started = time.perf_counter()
+    seed = options.seed
+    train, test = songs[songs["split"] == TRAIN], songs[songs["split"] == TEST]
     probabilities = predict(challenger, test)
     report = evaluate(test, probabilities, seed)
-    report |= {"n_train": len(train), "n_train_artists": int(train["artist"].map(artist_key).nunique())}
-    report["baselines"] = baselines(train, test)
+    report |= {
+        "n_train": len(train),
+        "n_train_artists": int(train["artist"].map(artist_key).nunique()),
+        "n_left_out": len(songs) - len(train) - len(test),
+    }
+    report["random_split"] = measure_random_split(songs, len(test), fit, seed) if options.random_split else None
+    report["learning_curve"] = measure_learning_curve(train, test, report, fit, seed, options.learning_curve_max_songs)
+    report["baselines"] = measure_baselines(
+        train, test, guesses(probabilities), seed, original_script=options.original_script
+    )
     report["champion"] = None
     if champion is not None:
-        report["champion"] = compare(test, probabilities, predict(champion, test), seed)
-    report["promotion"] = decide_promotion(report)
+        rival = compare(test, probabilities, predict(champion.scorer, test), champion.learned, seed)
+        report["champion"] = {"version": champion.version, **rival}
+    report["promotion"] = decide_promotion(report, options.tolerance)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     report["environment"] = {
         "seconds": round(time.perf_counter() - started, 2),
@@ -54,67 +105,62 @@ def evaluate_release(
 
 def predict(scorer: Scorer, songs: pd.DataFrame) -> pd.DataFrame:
     """Return the probabilities of each song, same rows, one column a genre."""
-    return pd.DataFrame([scorer.probabilities(text) for text in songs["lyrics"]], index=songs.index)
+    rows = [scorer.probabilities(text) for text in songs["lyrics"]]
+    return pd.DataFrame(rows, index=songs.index, columns=scorer.classes)
 
 
-def compare(test: pd.DataFrame, challenger: pd.DataFrame, champion: pd.DataFrame, seed: int) -> dict[str, Any]:
-    """Return the champion's macro-F1 and the challenger's gain over it, with the paired 95 % interval by artist."""
-    truth = test["genre"].to_numpy(dtype=str)
-    new, old = (np.asarray(frame.idxmax(axis=1), dtype=np.str_) for frame in (challenger, champion))
-    samples = resample_groups(test["artist"].map(artist_key), seed)
-    gains = [macro_f1(truth[rows], new[rows]) - macro_f1(truth[rows], old[rows]) for rows in samples]
-    low, high = np.percentile(gains, [2.5, 97.5])
-    return {
-        "macro_f1": macro_f1(truth, old),
-        "gain": macro_f1(truth, new) - macro_f1(truth, old),
-        "gain_interval": [float(low), float(high)],
+def report_files(report: Mapping[str, Any]) -> dict[str, bytes]:
+    """Return the files of a report by name: the figures as JSON, the page, the pictures."""
+    picture = confusion_picture(report)
+    files = {
+        "report.json": json.dumps(report, ensure_ascii=False, indent=2, allow_nan=False).encode(),
+        "report.html": render_html(report, picture).encode(),
+        "confusion_matrix.png": picture,
+        "calibration.svg": calibration_svg(report["calibration_curve"]).encode(),
     }
+    if report["learning_curve"]["points"]:
+        files["learning_curve.svg"] = learning_curve_svg(report["learning_curve"]["points"]).encode()
+    return files
 
 
-def decide_promotion(report: dict[str, Any]) -> dict[str, Any]:
-    """Return whether the challenger is to be served, and why: better than guessing, not worse than the champion."""
-    guessing = report["baselines"]["majority genre"]["macro_f1"]
-    if report["macro_f1"] <= guessing:
-        return {"promoted": False, "reason": f"no better than always the same genre (macro-F1 {guessing:.3f})"}
+def report_metrics(report: Mapping[str, Any]) -> dict[str, float]:
+    """Return the figures of a report under the names that a tracking server allows, intervals as _low and _high."""
+    metrics: dict[str, float] = {"n_test": report["n_test"], "n_test_artists": report["n_test_artists"]}
+    for name in ("macro_f1", "accuracy", "mcc", "expected_calibration_error"):
+        metrics |= _with_interval(name, report[name], report[f"{name}_interval"])
+    for genre, row in report["per_genre"].items():
+        metrics |= _with_interval(f"f1/{_plain(genre)}", row["f1"], row["f1_interval"])
+    for name, row in report["baselines"].items():
+        metrics |= _with_interval(f"baseline/{_plain(name)}", row["macro_f1"], row["macro_f1_interval"])
+    if (split := report["random_split"]) is not None:
+        metrics |= _with_interval("random_split_macro_f1", split["macro_f1"], split["macro_f1_interval"])
     champion = report["champion"]
-    if champion is None:
-        return {"promoted": True, "reason": "the first model that beats guessing"}
-    low, high = champion["gain_interval"]
-    interval = f"gain over the champion {champion['gain']:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}"
-    if high < 0:
-        return {"promoted": False, "reason": f"worse than the champion on the same songs: {interval}"}
-    return {"promoted": True, "reason": f"not worse than the champion on the same songs: {interval}"}
+    if champion is not None and champion["gain"] is not None:
+        metrics |= _with_interval("gain_over_champion", champion["gain"], champion["gain_interval"])
+    return metrics
 
 
-def confusion_picture(report: dict[str, Any]) -> bytes:
-    """Return the confusion matrix as a PNG; shades are shares of each true genre, numbers are songs."""
-    from matplotlib.figure import Figure
-
-    genres = report["confusion_matrix"]["genres"]
-    counts = np.array(report["confusion_matrix"]["rows_are_truth"])
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    figure = Figure(figsize=(8.6, 7.6), layout="constrained")
-    axes = figure.subplots()
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_xticks(range(len(genres)), genres, rotation=45, ha="right")
-    axes.set_yticks(range(len(genres)), genres)
-    axes.set(xlabel="predicted genre", ylabel="true genre")
-    for (row, column), count in np.ndenumerate(counts):
-        if count:
-            shade = "white" if shares[row, column] > 0.5 else "#1b2a41"
-            axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
-    axes.spines[:].set_visible(False)
-    axes.tick_params(length=0)
-    content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
-    return content.getvalue()
+def _with_interval(name: str, value: float, ends: list[float] | None) -> dict[str, float]:
+    return {name: value} | ({f"{name}_low": ends[0], f"{name}_high": ends[1]} if ends else {})
 
 
-def render_html(report: dict[str, Any], picture: bytes) -> str:
-    """Return the report as one self-contained page."""
+def _plain(name: str) -> str:
+    from lyrics_assets.lyrics.text import normalise
+
+    return normalise(name).replace(" ", "_")
+
+
+def render_html(report: Mapping[str, Any], picture: bytes) -> str:
+    """Return the report as one self-contained page; `picture` is the confusion matrix to take along."""
     from jinja2 import Environment, FileSystemLoader
+    from markupsafe import Markup
 
     environment = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True)
+    points = report["learning_curve"]["points"]
     return environment.get_template("report.html.j2").render(
-        report=report, picture=base64.b64encode(picture).decode("ascii")
+        report=report,
+        picture=base64.b64encode(picture).decode("ascii"),
+        # Made by `figures`, which escapes what it is given.
+        calibration=Markup(calibration_svg(report["calibration_curve"])),  # noqa: S704
+        learning_curve=Markup(learning_curve_svg(points)) if points else None,  # noqa: S704
     )
