@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from lyrics_assets.lyrics.imports import ImportRules, Tally
     from lyrics_assets.resources.feature_store import FeatureStore
     from lyrics_assets.resources.lake import Lake
+    from lyrics_assets.resources.tracking import Tracking
     from lyrics_assets.sessions import Session
 
 Command = Callable[..., Any]
@@ -208,6 +209,45 @@ def trends(genre: str | None, since: str | None, until: str | None, home: Path |
         raise click.ClickException(f"no song of {genre} since {dates[0]}; genres: {', '.join(report['genres'])}")
     console = Console(highlight=False)
     print_trends(report, console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False), genre)
+
+
+@main.command()
+@_home_option
+def models(home: Path | None) -> None:
+    """Print the registered versions of the model: figures, champion and challenger, promoted or not and why."""
+    from rich.console import Console
+
+    from lyrics_assets.definitions import build_resources
+    from lyrics_assets.model_table import PLAIN_WIDTH, model_table
+
+    tracking: Tracking = build_resources(_settings(home))["tracking"]  # type: ignore[assignment]
+    versions = tracking.versions()
+    if not versions:
+        raise click.ClickException("no model is registered: run the training job first")
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
+    console.print(model_table(versions))
+    if not any("champion" in model.aliases for model in versions):
+        console.print("No version is champion, so none is served: the newest reports say why.")
+
+
+@main.command()
+@click.option("--to", type=click.IntRange(1), metavar="VERSION", help="An earlier champion. Default: the one before.")
+@_home_option
+def rollback(to: int | None, home: Path | None) -> None:
+    """Make the previous champion champion again."""
+    from lyrics_assets.definitions import build_resources
+
+    tracking: Tracking = build_resources(_settings(home))["tracking"]  # type: ignore[assignment]
+    done = tracking.rollback(to)
+    tags = done.after.tags
+    measured = f"macro-F1 {float(tags['macro_f1']):.3f}, " if "macro_f1" in tags else ""
+    before = f" instead of version {done.before}" if done.before else ""
+    click.echo(
+        f"Version {done.after.version} is champion again{before} ({measured}lyrics up to "
+        f"{tags.get('last_extraction_date', 'an unknown date')}).\n"
+        "Materialize lyrics_service and huggingface_space to serve it; until then the last Bento stays as it is."
+    )
 
 
 @main.command("import")
