@@ -1,11 +1,13 @@
 """From linear scores to probabilities that mean what they say: temperature or sigmoid, chosen on out-of-fold scores.
 
-A calibration is an affine map of each genre's score, then a link. So a scorer can take it into its coefficients, and
-an explanation can be exact. Applying one needs NumPy alone; fitting one needs SciPy.
+A calibration is an affine map of each genre's score, a factor for how much of the text the model could read, then a
+link. So a scorer can take it into its coefficients, and an explanation can be exact. Applying one needs NumPy alone;
+fitting one needs SciPy.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 
@@ -17,10 +19,12 @@ Method = Literal["none", "temperature", "sigmoid"]
 
 @dataclass(frozen=True)
 class Calibration:
-    """How a genre's score s becomes its logit ``scale * s + shift``, and the logits become probabilities.
+    """How a genre's score s becomes its logit ``(scale * s + shift) * trust``, and the logits become probabilities.
 
-    Without calibration and by temperature the logits go through the softmax. By sigmoid each is the log-odds of that
-    genre against all others, and the sigmoids are divided by their sum (Platt 1999; Zadrozny and Elkan 2002).
+    Without calibration and by temperature the logits go through the softmax. The temperature falls as the model reads
+    more: with texts of unit length a line's scores are as large as a song's, though a line says much less. By sigmoid
+    each logit is the log-odds of its genre against all others, and the sigmoids are divided by their sum (Platt 1999;
+    Zadrozny and Elkan 2002).
     """
 
     method: Method = "none"
@@ -28,54 +32,92 @@ class Calibration:
     """One for all genres, or one a genre; never negative, so that evidence never turns against its genre."""
     shift: tuple[float, ...] = (0.0,)
     """One for all genres, or one a genre."""
+    fade: float = 0.0
+    """How fast trust goes with less to read; 0: it does not, 1: as fast as what is read."""
+    full: float = 1.0
+    """Distinct known n-grams of a text, from which on it is trusted fully."""
 
-    def logits(self, scores: "NDArray[np.float64]") -> "NDArray[np.float64]":
-        """Return the logits of scores, shape (songs, genres) or (genres,)."""
+    def trust(self, read: "NDArray[np.intp] | int") -> "NDArray[np.float64]":
+        """Return the share, 0 to 1, of its logits that a text keeps, by how many distinct n-grams of it are known."""
+        return np.minimum(1.0, np.asarray(read) / self.full) ** self.fade
+
+    def logits(self, scores: "NDArray[np.float64]", read: "NDArray[np.intp]") -> "NDArray[np.float64]":
+        """Return the logits of scores, (songs, genres), of texts of which so many distinct n-grams are known."""
+        return np.asarray(self.affine(scores) * self.trust(read)[:, None])
+
+    def affine(self, scores: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        """Return the logits of scores, (songs, genres) or (genres,), of texts that are trusted fully."""
         return np.asarray(scores * np.asarray(self.scale) + np.asarray(self.shift))
 
-    def probabilities(self, scores: "NDArray[np.float64]") -> "NDArray[np.float64]":
+    def probabilities(self, scores: "NDArray[np.float64]", read: "NDArray[np.intp]") -> "NDArray[np.float64]":
         """Return the probabilities of scores, same shape; each song's sum to one."""
-        return link(self.logits(scores), self.method)
+        return link(self.logits(scores, read), self.method)
+
+
+class Told(NamedTuple):
+    """What models say of texts that they had not seen."""
+
+    scores: "NDArray[np.float64]"
+    """(texts, genres), relative to the mean of all genres."""
+    read: "NDArray[np.intp]"
+    """Distinct known n-grams of each text."""
 
 
 def link(logits: "NDArray[np.float64]", method: Method) -> "NDArray[np.float64]":
-    """Return the probabilities of logits, shape (songs, genres) or (genres,), by the method's link."""
+    """Return the probabilities of logits, (songs, genres) or (genres,), by the method's link."""
     # The logarithm of a sigmoid, then the softmax: the same as dividing sigmoids by their sum, but it cannot underflow.
     logs = -np.logaddexp(0.0, -logits) if method == "sigmoid" else logits
     shares = np.exp(logs - logs.max(axis=-1, keepdims=True))
     return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
-def fit_calibration(method: Method, scores: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> Calibration:
+def fit_calibration(
+    method: Method, songs: Told, truth: "NDArray[np.intp]", beginnings: Sequence[Told] = ()
+) -> Calibration:
     """Return the calibration under which the songs' true genres are most likely.
 
     Args:
         method: which; ``none`` learns nothing.
-        scores: (songs, genres), centred, by models that had not seen the songs nor their artists.
+        songs: whole songs, told by models that had not seen them nor their artists.
         truth: the column of each song's genre.
+        beginnings: the same songs' first words, a few or many; together they count as much as the whole songs. The
+            temperature learns from them how far to trust a short text; sigmoids do not ask for them.
     """
-    if method == "none" or not len(scores):
+    if method == "none" or not len(truth):
         return Calibration()
-    return _fit_temperature(scores, truth) if method == "temperature" else _fit_sigmoids(scores, truth)
+    return _fit_temperature(songs, truth, beginnings) if method == "temperature" else _fit_sigmoids(songs, truth)
 
 
-def _fit_temperature(scores: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> Calibration:
-    from scipy.optimize import minimize_scalar
+def _fit_temperature(songs: Told, truth: "NDArray[np.intp]", beginnings: Sequence[Told]) -> Calibration:
+    from scipy.optimize import minimize
 
-    rows = np.arange(len(truth))
+    full = max(1.0, float(np.median(songs.read)))
 
-    def unlikelihood(log_scale: float) -> float:
-        logits = scores * np.exp(log_scale)
-        top = logits.max(axis=1)
-        return float((top + np.log(np.exp(logits - top[:, None]).sum(axis=1)) - logits[rows, truth]).mean())
+    def calibration(point: "NDArray[np.float64]") -> Calibration:
+        return Calibration("temperature", (float(np.exp(point[0])),), fade=float(point[1]), full=full)
+
+    def unlikelihood(point: "NDArray[np.float64]") -> float:
+        found = calibration(point)
+        of_songs = _unlikelihood(found.logits(*songs), truth)
+        if not beginnings:
+            return of_songs
+        return of_songs + float(np.mean([_unlikelihood(found.logits(*part), truth) for part in beginnings]))
 
     # A scale from 1/20 to 20: past that the scores say nothing, or everything, and the optimum runs away.
-    found = minimize_scalar(unlikelihood, bounds=(-3.0, 3.0), method="bounded")
-    return Calibration("temperature", (float(np.exp(found.x)),))
+    bounds = [(-3.0, 3.0), (0.0, 2.0) if beginnings else (0.0, 0.0)]
+    start = np.array([0.0, 0.5 if beginnings else 0.0])
+    return calibration(minimize(unlikelihood, start, method="L-BFGS-B", bounds=bounds).x)
 
 
-def _fit_sigmoids(scores: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> Calibration:
-    lines = [_fit_sigmoid(scores[:, genre], truth == genre) for genre in range(scores.shape[1])]
+def _unlikelihood(logits: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> float:
+    """Return the mean negative logarithm of the true genres' softmax."""
+    top = logits.max(axis=1)
+    sums = top + np.log(np.exp(logits - top[:, None]).sum(axis=1))
+    return float((sums - logits[np.arange(len(truth)), truth]).mean())
+
+
+def _fit_sigmoids(songs: Told, truth: "NDArray[np.intp]") -> Calibration:
+    lines = [_fit_sigmoid(songs.scores[:, genre], truth == genre) for genre in range(songs.scores.shape[1])]
     return Calibration("sigmoid", tuple(scale for scale, _ in lines), tuple(shift for _, shift in lines))
 
 

@@ -215,7 +215,7 @@ class CalibratedClassifier(ClassifierMixin, BaseEstimator):
 
     def predict_proba(self, X: sp.csr_matrix) -> NDArray[np.float64]:
         """Return the calibrated probabilities, (songs, genres)."""
-        return self.calibration.probabilities(self.decision_function(X))
+        return self.calibration.probabilities(self.decision_function(X), X.getnnz(axis=1))
 
     def predict(self, X: sp.csr_matrix) -> NDArray[np.str_]:
         """Return the most probable genre of each song."""

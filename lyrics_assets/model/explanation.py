@@ -31,9 +31,10 @@ class Explanation(NamedTuple):
 
     genre: str
     logit: float
-    """The genre's calibrated score relative to the mean of all genres; with calibration by sigmoid its log-odds."""
+    """The genre's calibrated score relative to the mean of all genres; with calibration by sigmoid its log-odds against
+    all others."""
     bias: float
-    """The part of the logit that no word brings: the same for every text."""
+    """The part of the logit that no word brings."""
     words: tuple[Span, ...]
     """Every word in the order of the text; an unknown one weighs what its known character n-grams do, or nothing.
 

@@ -18,10 +18,10 @@ from sklearn.pipeline import Pipeline
 
 from lyrics_assets.lyrics.identity import artist_key
 from lyrics_assets.lyrics.text import normalise
-from lyrics_assets.model.calibration import Calibration, fit_calibration
+from lyrics_assets.model.calibration import Calibration, Told, fit_calibration
 from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
 from lyrics_assets.model.splits import artist_folds
-from lyrics_assets.model.uncertainty import CUT_LENGTHS, Bounds, choose_bounds
+from lyrics_assets.model.uncertainty import CUT_LENGTHS, WHOLE, Bounds, choose_bounds
 
 N_FOLDS = 4
 
@@ -74,18 +74,18 @@ def fit_classifier(
     if len(genres) < 2:
         raise ValueError(f"only {', '.join(genres) or 'nothing'} to learn: a classifier needs two genres")
     started = time.perf_counter()
-    folds = list(_measure_folds(songs, parameters, seed, n_folds, sample_weight))
-    measured = _Measured.join(folds, len(genres))
+    measured = _join(list(_measure_folds(songs, parameters, seed, n_folds, sample_weight)), len(genres))
     truth = np.searchsorted(genres, songs["genre"].to_numpy(dtype=str)[measured.rows])
-    calibration = fit_calibration(parameters.calibration, measured.scores, truth)
-    probabilities = calibration.probabilities(measured.scores)
+    beginnings = [measured.told[length] for length in CUT_LENGTHS]
+    calibration = fit_calibration(parameters.calibration, measured.told[WHOLE], truth, beginnings)
+    probabilities = calibration.probabilities(*measured.told[WHOLE])
     prior = songs["genre"].value_counts(normalize=True)
     bounds = choose_bounds(
         {genre: float(prior[genre]) for genre in genres},
         probabilities,
         truth,
         measured.unknown_shares,
-        {length: measured.cut_guesses[length] == truth for length in CUT_LENGTHS},
+        {length: calibration.probabilities(*measured.told[length]) for length in CUT_LENGTHS},
     )
     fold_seconds = time.perf_counter() - started
     started = time.perf_counter()
@@ -100,26 +100,27 @@ class _Measured(NamedTuple):
 
     rows: NDArray[np.intp]
     """The songs' positions."""
-    scores: NDArray[np.float64]
-    """(songs, all genres), centred; a genre that the fold has not learned is as unlikely as its least likely one."""
     unknown_shares: NDArray[np.float64]
-    cut_guesses: dict[int, NDArray[np.intp]]
-    """By number of words, the column of the genre that the first so many words suggest."""
+    told: dict[int, Told]
+    """By number of words, what it says of the first so many words; WHOLE stands for the whole song. Columns are all
+    genres; one that the fold has not learned is as unlikely as its least likely one."""
 
-    @classmethod
-    def join(cls, folds: "list[_Measured]", n_genres: int) -> "_Measured":
-        """Return all folds' songs in their own order."""
-        if not folds:
-            nothing = np.empty(0, np.intp)
-            return cls(nothing, np.empty((0, n_genres)), np.empty(0), dict.fromkeys(CUT_LENGTHS, nothing))
-        rows = np.concatenate([fold.rows for fold in folds])
-        order = np.argsort(rows)
-        return cls(
-            rows[order],
-            np.concatenate([fold.scores for fold in folds])[order],
-            np.concatenate([fold.unknown_shares for fold in folds])[order],
-            {length: np.concatenate([fold.cut_guesses[length] for fold in folds])[order] for length in CUT_LENGTHS},
+
+def _join(folds: list[_Measured], n_genres: int) -> _Measured:
+    """Return all folds' songs in their own order."""
+    if not folds:
+        nothing = Told(np.empty((0, n_genres)), np.empty(0, np.intp))
+        return _Measured(nothing.read, np.empty(0), dict.fromkeys((WHOLE, *CUT_LENGTHS), nothing))
+    rows = np.concatenate([fold.rows for fold in folds])
+    order = np.argsort(rows)
+    told = {
+        length: Told(
+            np.concatenate([fold.told[length].scores for fold in folds])[order],
+            np.concatenate([fold.told[length].read for fold in folds])[order],
         )
+        for length in (WHOLE, *CUT_LENGTHS)
+    }
+    return _Measured(rows[order], np.concatenate([fold.unknown_shares for fold in folds])[order], told)
 
 
 def _measure_folds(
@@ -130,7 +131,7 @@ def _measure_folds(
     sample_weight: NDArray[np.float64] | None,
 ) -> Iterator[_Measured]:
     genres = songs["genre"].to_numpy(dtype=str)
-    lyrics = songs["lyrics"].to_numpy(dtype=object)
+    n_genres = len(np.unique(genres))
     for train, valid in _folds(songs, n_folds, seed):
         if len(np.unique(genres[train])) < 2:
             continue
@@ -140,16 +141,24 @@ def _measure_folds(
         if not len(rows):
             continue
         columns = np.searchsorted(np.unique(genres), pipeline.classes_)
-        texts = [normalise(text) for text in lyrics[rows]]
+        texts = [normalise(text) for text in songs["lyrics"].iloc[rows]]
         yield _Measured(
             rows,
-            _spread(pipeline.decision_function(lyrics[rows]), columns, len(np.unique(genres))),
             _unknown_shares(pipeline, texts),
             {
-                length: columns[pipeline.decision_function([_cut(text, length) for text in texts]).argmax(axis=1)]
-                for length in CUT_LENGTHS
+                length: _tell(pipeline, [_cut(text, length) for text in texts], columns, n_genres)
+                for length in (WHOLE, *CUT_LENGTHS)
             },
         )
+
+
+def _tell(pipeline: Pipeline, texts: list[str], columns: NDArray[np.intp], n_genres: int) -> Told:
+    """Return what a pipeline, whose genres are these columns of all, says of texts."""
+    matrix = pipeline[:-1].transform(texts)
+    found = pipeline[-1].decision_function(matrix)
+    scores = np.repeat(found.min(axis=1, keepdims=True), n_genres, axis=1)
+    scores[:, columns] = found
+    return Told(scores - scores.mean(axis=1, keepdims=True), matrix.getnnz(axis=1))
 
 
 def _folds(songs: pd.DataFrame, n_folds: int, seed: int) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -167,13 +176,6 @@ def _fit(pipeline: Pipeline, songs: pd.DataFrame, sample_weight: NDArray[np.floa
     return pipeline.fit(songs["lyrics"], songs["genre"], classifier__sample_weight=sample_weight)
 
 
-def _spread(scores: NDArray[np.float64], columns: NDArray[np.intp], n_genres: int) -> NDArray[np.float64]:
-    """Return scores of some genres as scores of all."""
-    spread = np.repeat(scores.min(axis=1, keepdims=True), n_genres, axis=1)
-    spread[:, columns] = scores
-    return np.asarray(spread - spread.mean(axis=1, keepdims=True))
-
-
 def _unknown_shares(pipeline: Pipeline, texts: list[str]) -> NDArray[np.float64]:
     """Return the share of each normalised text's distinct words that the pipeline does not know."""
     known = pipeline.named_steps["ngrams"].transformer_list[0][1].named_steps["counts"].vocabulary_
@@ -182,7 +184,9 @@ def _unknown_shares(pipeline: Pipeline, texts: list[str]) -> NDArray[np.float64]
 
 
 def _cut(text: str, n_words: int) -> str:
-    """Return the first so many words of a normalised text, in their lines."""
+    """Return the first so many words of a normalised text, in their lines; all of it for WHOLE."""
+    if n_words == WHOLE:
+        return text
     kept: list[str] = []
     for line in text.split("\n"):
         words = line.split()[:n_words]

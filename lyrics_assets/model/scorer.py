@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from lyrics_assets.lyrics.text import normalise
-from lyrics_assets.model.calibration import Method, link
+from lyrics_assets.model.calibration import Calibration, link
 from lyrics_assets.model.explanation import Explanation, Span, locate
 from lyrics_assets.model.features import CharNgrams, WordNgrams, bm25_saturation
 from lyrics_assets.model.similarity import FILE, Neighbours, SimilarArtist, Words
@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 _ANALYZERS: dict[str, type[WordNgrams | CharNgrams]] = {"WordNgrams": WordNgrams, "CharNgrams": CharNgrams}
 _ARRAYS, _HEADER = "scorer.npz", "scorer.json"
-_PIECES_KEPT = 20_000
+_CALIBRATION = ("method", "fade", "full")
+_WORDS_KEPT = 20_000
 
 
 class ScorerError(ValueError):
@@ -69,18 +70,23 @@ class _Block:
         self.idf = idf
         self.weighting = weighting
         self.index = {term: index for index, term in enumerate(terms)}
-        self._pieces: dict[str, NDArray[np.intp]] = {}
+        self._words: dict[str, NDArray[np.intp]] = {}
 
     def known(self, piece: str) -> "NDArray[np.intp]":
-        """Return the known n-grams of a piece, with repetitions. A draft comes again and again: pieces are kept."""
-        found = self._pieces.get(piece)
+        """Return the known n-grams of a piece, with repetitions."""
+        # Words come again and again. Lines are kept by nobody: they are somebody's draft.
+        if isinstance(self.analyzer, WordNgrams):
+            return self._look_up(piece)
+        found = self._words.get(piece)
         if found is None:
-            index = self.index
-            found = np.array([index[gram] for gram in self.analyzer.of_piece(piece) if gram in index], dtype=np.intp)
-            if len(self._pieces) >= _PIECES_KEPT:
-                self._pieces.clear()
-            self._pieces[piece] = found
+            if len(self._words) >= _WORDS_KEPT:
+                self._words.clear()
+            found = self._words[piece] = self._look_up(piece)
         return found
+
+    def _look_up(self, piece: str) -> "NDArray[np.intp]":
+        places = map(self.index.get, self.analyzer.of_piece(piece))
+        return np.array([place for place in places if place is not None], dtype=np.intp)
 
     def weigh(self, text: str) -> "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]":
         """Return the known n-grams of a normalised text, their counts, and their weights, of unit length."""
@@ -103,7 +109,7 @@ class Scorer:
         blocks: list[_Block],
         coefficients: "NDArray[np.float32]",
         bias: "NDArray[np.float64]",
-        method: Method,
+        calibration: Calibration,
         bounds: Bounds,
         neighbours: Neighbours | None = None,
     ) -> None:
@@ -114,9 +120,10 @@ class Scorer:
         """The training songs; None for a model that was compiled without them."""
         self._blocks = blocks
         self._coefficients = coefficients
-        """One row an n-gram, the blocks one after another; one column a genre. The calibration is in them."""
+        """One row an n-gram, the blocks one after another; one column a genre. The calibration's scale is in them."""
         self._bias = bias
-        self._method = method
+        self._calibration = calibration
+        """What the coefficients cannot hold: the link, and how far a text is trusted that has little to read."""
 
     @property
     def n_features(self) -> int:
@@ -125,9 +132,7 @@ class Scorer:
 
     def probabilities(self, lyrics: str) -> dict[str, float]:
         """Return the probability of each genre, most probable first; they sum to one."""
-        shares = link(self._logits(normalise(lyrics)), self._method)
-        order = np.argsort(-shares, kind="stable")
-        return {self.classes[index]: float(shares[index]) for index in order}
+        return self._probabilities(normalise(lyrics))
 
     def judge(self, lyrics: str, portuguese_share: float | None = None) -> Answer:
         """Return the answer with its warnings; no genre where there is not enough to tell one by.
@@ -136,19 +141,18 @@ class Scorer:
             lyrics: raw text.
             portuguese_share: share of its words in Portuguese passages, 0 to 1; None if nobody has looked.
         """
+        text = normalise(lyrics)
         return answer(
-            self.probabilities(lyrics),
-            n_words=len(normalise(lyrics).split()),
-            unknown_share=self.unknown_share(lyrics),
+            self._probabilities(text),
+            n_words=len(text.split()),
+            unknown_share=self._unknown_share(text),
             bounds=self.bounds,
             portuguese_share=portuguese_share,
         )
 
     def unknown_share(self, lyrics: str) -> float:
         """Return the share, 0 to 1, of the lyric's distinct words that the model does not know; 1 for no word."""
-        words = set(normalise(lyrics).split())
-        known = self._blocks[0].index
-        return sum(word not in known for word in words) / len(words) if words else 1.0
+        return self._unknown_share(normalise(lyrics))
 
     def explain(self, lyrics: str, genre: str | None = None) -> Explanation:
         """Return what each word and each line adds to a genre's logit; of the most probable genre if none is named.
@@ -160,9 +164,9 @@ class Scorer:
             raise ValueError(f"no genre {genre}; known: {', '.join(self.classes)}")
         text = normalise(lyrics)
         logits = self._logits(text)
-        column = self.classes.index(genre) if genre is not None else int(link(logits, self._method).argmax())
+        column = self.classes.index(genre) if genre is not None else int(self._link(logits).argmax())
         lines = locate(lyrics)
-        by_word = self._word_weights(text, [[place.word for place in line] for line in lines], column)
+        by_word, trust = self._word_weights(text, [[place.word for place in line] for line in lines], column)
         words = [
             [Span(place.start, place.end, weight) for place, weight in zip(line, weights, strict=True)]
             for line, weights in zip(lines, by_word, strict=True)
@@ -170,7 +174,7 @@ class Scorer:
         return Explanation(
             self.classes[column],
             float(logits[column]),
-            float(self._bias[column]),
+            float(self._bias[column]) * trust,
             tuple(span for line in words for span in line),
             tuple(Span(line[0].start, line[-1].end, sum(span.weight for span in line)) for line in words),
         )
@@ -185,24 +189,42 @@ class Scorer:
             raise ScorerError("this model was compiled without its training songs: it knows no artists")
         return self.neighbours.search(self._words(lyrics), limit)
 
+    def _probabilities(self, text: str) -> dict[str, float]:
+        shares = self._link(self._logits(text))
+        order = np.argsort(-shares, kind="stable")
+        return {self.classes[index]: float(shares[index]) for index in order}
+
+    def _unknown_share(self, text: str) -> float:
+        words = set(text.split())
+        known = self._blocks[0].index
+        return sum(word not in known for word in words) / len(words) if words else 1.0
+
     def _logits(self, text: str) -> "NDArray[np.float64]":
         logits = self._bias.copy()
-        offset = 0
+        offset = read = 0
         for block in self._blocks:
             indices, _, weights = block.weigh(text)
             logits += weights @ self._coefficients[indices + offset]
             offset += len(block.terms)
-        return logits
+            read += len(indices)
+        return logits * self._calibration.trust(read)
 
-    def _word_weights(self, text: str, lines: list[list[str]], column: int) -> list[list[float]]:
-        """Return what each word of a normalised text, whose words by lines these are, adds to a genre's logit."""
+    def _link(self, logits: "NDArray[np.float64]") -> "NDArray[np.float64]":
+        return link(logits, self._calibration.method)
+
+    def _word_weights(self, text: str, lines: list[list[str]], column: int) -> tuple[list[list[float]], float]:
+        """Return what each word of a normalised text, whose words by lines these are, adds to a genre's logit.
+
+        And how far the text is trusted, which the weights are already multiplied by.
+        """
         sums = [[0.0] * len(line) for line in lines]
-        offset = 0
+        offset = read = 0
         for block in self._blocks:
             indices, counts, weights = block.weigh(text)
             shares = weights * self._coefficients[indices + offset, column] / counts
             by_gram = dict(zip(indices.tolist(), shares.tolist(), strict=True))
             offset += len(block.terms)
+            read += len(indices)
             if isinstance(block.analyzer, CharNgrams):
                 by_word = {
                     word: sum(by_gram[gram] for gram in block.known(word).tolist()) for line in lines for word in line
@@ -213,7 +235,8 @@ class Scorer:
             else:
                 for words, of_line in zip(lines, sums, strict=True):
                     _share_phrases(block, words, by_gram, of_line)
-        return sums
+        trust = float(self._calibration.trust(read))
+        return [[weight * trust for weight in of_line] for of_line in sums], trust
 
     def _words(self, lyrics: str) -> Words:
         """Return the known single words of a raw text and their weights."""
@@ -240,9 +263,9 @@ class Scorer:
         calibration = classifier.calibration
         classes = [str(name) for name in classifier.classes_]
         coefficients = (classifier.coef_.T * np.asarray(calibration.scale)).astype(np.float32)
-        bias = calibration.logits(classifier.intercept_)
+        bias = calibration.affine(classifier.intercept_)
         bounds = bounds or Bounds(dict.fromkeys(classes, 1 / len(classes)))
-        scorer = cls(classes, blocks, coefficients, bias, calibration.method, bounds)
+        scorer = cls(classes, blocks, coefficients, bias, calibration, bounds)
         if songs is not None:
             texts = [scorer._words(lyrics) for lyrics in songs["lyrics"]]
             scorer.neighbours = Neighbours.build(len(blocks[0].terms), texts, songs)
@@ -261,7 +284,7 @@ class Scorer:
             "sha256": hashlib.sha256((folder / _ARRAYS).read_bytes()).hexdigest(),
             "neighbours_sha256": self.neighbours.save(folder / FILE) if self.neighbours else None,
             "classes": self.classes,
-            "calibration": self._method,
+            "calibration": {name: getattr(self._calibration, name) for name in _CALIBRATION},
             "bounds": self.bounds.to_json(),
             "blocks": [
                 {
@@ -302,7 +325,8 @@ class Scorer:
             sha256 = header["neighbours_sha256"]
             neighbours = Neighbours.load(folder / FILE, sha256) if sha256 and with_songs else None
             bounds = Bounds.from_json(header["bounds"])
-            return cls(header["classes"], blocks, coefficients, bias, header["calibration"], bounds, neighbours)
+            calibration = Calibration(**header["calibration"])
+            return cls(header["classes"], blocks, coefficients, bias, calibration, bounds, neighbours)
         except ScorerError:
             raise
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:

@@ -21,9 +21,11 @@ CLOSE_CALL = "close_call"
 MIN_PORTUGUESE_SHARE = 0.6
 """Of the words; the dataset's own bound (`language.MIN_PORTUGUESE_SHARE`), which brings the detector along."""
 
-CUT_LENGTHS = (2, 4, 8, 12, 16, 24, 32)
-"""First words of a song that are classified alone to learn how short is too short."""
-_GAIN_OF_A_SONG = 1 / 3
+CUT_LENGTHS = (2, 4, 8, 12, 16, 24, 32, 64)
+"""First words of a song that are classified alone to learn how far to trust a short text."""
+WHOLE = 0
+"""Stands for all words of a song."""
+_GAIN_OF_A_SONG = 1 / 5
 _ALIKE_QUANTILE = 0.99
 _MOST_UNKNOWN = 0.9
 _COVERAGES = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
@@ -45,7 +47,7 @@ class Bounds:
     coverage: Sequence[Mapping[str, float]] = ()
     """If only the answers of the largest margins counted: coverage, min_margin, accuracy, songs."""
     lengths: Sequence[Mapping[str, float]] = ()
-    """Accuracy on the first words of songs: words (0 stands for the whole song), accuracy, songs."""
+    """For the first words of songs: words (0 stands for the whole song), accuracy, mean confidence, songs."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON values."""
@@ -120,7 +122,7 @@ def choose_bounds(
     probabilities: "NDArray[np.float64]",
     truth: "NDArray[np.intp]",
     unknown_shares: "NDArray[np.float64]",
-    cut_hits: "Mapping[int, NDArray[np.bool_]]",
+    beginnings: "Mapping[int, NDArray[np.float64]]",
 ) -> Bounds:
     """Return the bounds that out-of-fold songs suggest; the defaults if there is no such song.
 
@@ -129,16 +131,13 @@ def choose_bounds(
         probabilities: calibrated, (songs, genres), by models that had seen neither the songs nor their artists.
         truth: the column of each song's genre.
         unknown_shares: share of each song's distinct words that its model did not know.
-        cut_hits: by number of words, whether the first so many words of each song were told right.
+        beginnings: by number of words, the same for the first so many words of each song.
     """
     if not len(truth):
         return Bounds(prior)
     coverage = coverage_table(probabilities, truth)
-    hits = probabilities.argmax(axis=1) == truth
-    lengths = [
-        *({"words": n, "accuracy": float(of_n.mean()), "songs": len(of_n)} for n, of_n in sorted(cut_hits.items())),
-        {"words": 0, "accuracy": float(hits.mean()), "songs": len(hits)},
-    ]
+    lengths = [_length_row(n_words, beginnings[n_words], truth) for n_words in sorted(beginnings)]
+    lengths.append(_length_row(WHOLE, probabilities, truth))
     return Bounds(
         prior,
         min_words=_choose_min_words(lengths, max(prior.values())),
@@ -147,6 +146,12 @@ def choose_bounds(
         coverage=tuple(coverage),
         lengths=tuple(lengths),
     )
+
+
+def _length_row(n_words: int, probabilities: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> dict[str, float]:
+    hits = probabilities.argmax(axis=1) == truth
+    confidence = float(probabilities.max(axis=1).mean())
+    return {"words": n_words, "accuracy": float(hits.mean()), "confidence": confidence, "songs": len(truth)}
 
 
 def coverage_table(probabilities: "NDArray[np.float64]", truth: "NDArray[np.intp]") -> list[dict[str, float]]:
@@ -176,7 +181,7 @@ def _choose_margin(coverage: Sequence[Mapping[str, float]]) -> float:
 
 
 def _choose_min_words(lengths: Sequence[Mapping[str, float]], guessing: float) -> int:
-    """Return the fewest words that bring a third of what a whole song brings over guessing the most frequent genre."""
+    """Return the fewest words that bring a fifth of what a whole song brings over guessing the most frequent genre."""
     *cuts, whole = lengths
     wanted = guessing + _GAIN_OF_A_SONG * (whole["accuracy"] - guessing)
     return next((int(cut["words"]) for cut in cuts if cut["accuracy"] >= wanted), CUT_LENGTHS[-1])

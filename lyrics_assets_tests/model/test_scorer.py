@@ -1,5 +1,6 @@
 """The compiled model gives the pipeline's own probabilities, from safe files."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lyrics_assets.model import scorer as scorer_module
 from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
 from lyrics_assets.model.scorer import FORMAT, Scorer, ScorerError, largest_difference
 from lyrics_assets_tests.corpus import GENRES, SMALL, TWO_GENRES, pipeline, scorer, songbook, songs
@@ -188,11 +190,85 @@ def test_a_header_that_is_no_object_is_refused(saved, content):
         Scorer.load(saved)
 
 
-def test_scoring_needs_neither_scikit_learn_nor_pandas(saved):
+def test_all_of_scoring_needs_neither_scikit_learn_nor_pandas(tmp_path):
+    Scorer.compile(pipeline(*TWO_GENRES), songs=songs(*TWO_GENRES)).save(tmp_path)
     code = (
         "import sys; from pathlib import Path; from lyrics_assets.model.scorer import Scorer\n"
-        "shares = Scorer.load(Path(sys.argv[1])).probabilities('samba e fé')\n"
-        "print(sum(shares.values()) > 0.999, {'sklearn', 'pandas', 'scipy', 'dagster'} & set(sys.modules))"
+        "model, text = Scorer.load(Path(sys.argv[1])), 'samba e fé'\n"
+        "shares = model.probabilities(text)\n"
+        "model.judge(text, 0.9), model.explain(text), model.similar_artists(text)\n"
+        "print(sum(shares.values()) > 0.999, {'sklearn', 'pandas', 'scipy', 'dagster', 'lingua'} & set(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code, saved], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path], capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.stdout.strip() == "True set()", done.stderr
+
+
+def test_a_very_long_text_is_scored_as_the_pipeline_scores_it():
+    text = "\n".join(songs(*TWO_GENRES)["lyrics"])
+    text = (text * (200_000 // len(text) + 1))[:200_000]
+    assert largest_difference(pipeline(*TWO_GENRES), scorer(*TWO_GENRES), [text]) <= 1e-6
+    found = scorer(*TWO_GENRES).explain(text)
+    assert found.bias + sum(span.weight for span in found.words) == pytest.approx(found.logit, abs=1e-6)
+
+
+def test_a_very_long_word_is_scored_as_the_pipeline_scores_it():
+    assert largest_difference(pipeline(*TWO_GENRES), scorer(*TWO_GENRES), ["samba" * 40_000]) <= 1e-6
+
+
+def test_the_words_that_are_kept_for_the_next_lyric_stay_few(monkeypatch):
+    monkeypatch.setattr(scorer_module, "_WORDS_KEPT", 10)
+    model = Scorer.compile(pipeline(*TWO_GENRES))
+    text = songs("Samba")["lyrics"][3]
+    before = model.probabilities(text)
+    assert model.probabilities(text) == before
+    words, chars = model._blocks
+    assert not words._words, "lines are somebody's draft"
+    assert 0 < len(chars._words) <= 10
+
+
+def test_an_answer_without_chosen_bounds_takes_all_genres_for_equally_likely():
+    found = scorer(*TWO_GENRES).judge("")
+    assert (found.genre, found.warnings) == (None, ("too_short",))
+    assert found.probabilities == {"Gospel": 0.5, "Samba": 0.5}
+
+
+def test_a_long_and_known_text_is_judged_by_its_probabilities():
+    text = songs("Samba")["lyrics"][3]
+    found = scorer(*TWO_GENRES).judge(text, portuguese_share=1.0)
+    assert (found.genre, found.warnings) == ("Samba", ())
+    assert found.probabilities == scorer(*TWO_GENRES).probabilities(text)
+    assert scorer(*TWO_GENRES).judge(text, portuguese_share=0.3).warnings == ("not_portuguese",)
+
+
+def test_a_loaded_model_judges_and_explains_alike(saved):
+    loaded, text = Scorer.load(saved), songs("Samba")["lyrics"][3]
+    assert loaded.bounds == scorer(*TWO_GENRES).bounds
+    assert loaded.judge(text) == scorer(*TWO_GENRES).judge(text)
+    assert loaded.explain(text) == scorer(*TWO_GENRES).explain(text)
+
+
+def test_a_header_of_other_genres_than_the_weights_is_refused(saved):
+    header = json.loads((saved / "scorer.json").read_text())
+    (saved / "scorer.json").write_text(json.dumps(header | {"classes": ["Gospel", "Polca", "Samba"]}))
+    with pytest.raises(ScorerError, match="header and weights disagree"):
+        Scorer.load(saved)
+
+
+@pytest.mark.parametrize("part", ["classes", "calibration", "bounds", "blocks", "neighbours_sha256"])
+def test_a_header_without_one_of_its_parts_is_refused(saved, part):
+    header = json.loads((saved / "scorer.json").read_text())
+    del header[part]
+    (saved / "scorer.json").write_text(json.dumps(header))
+    with pytest.raises(ScorerError, match=part):
+        Scorer.load(saved)
+
+
+def test_weights_that_are_no_archive_are_refused_even_with_their_checksum(saved):
+    (saved / "scorer.npz").write_bytes(b"PK nonsense")
+    header = json.loads((saved / "scorer.json").read_text())
+    digest = hashlib.sha256(b"PK nonsense").hexdigest()
+    (saved / "scorer.json").write_text(json.dumps(header | {"sha256": digest}))
+    with pytest.raises(ScorerError, match="no readable model"):
+        Scorer.load(saved)
