@@ -39,7 +39,7 @@ EARLIER = DATE - dt.timedelta(days=12)
 QUICK = {"original_script": False, "random_split": False, "learning_curve_max_songs": 0}
 PARTED = {"test_share": 0.4}
 BLOCKING = {"no_leakage_between_splits", "reloads_and_agrees"}
-POOR = SMALL.model_copy(update={"word_min_df": 40, "char_min_df": 60})
+POOR = SMALL.model_copy(update={"word_min_df": 35, "char_min_df": 48})
 """Hyperparameters that leave next to no n-gram to learn from."""
 
 
