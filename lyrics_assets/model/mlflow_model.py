@@ -18,7 +18,7 @@ class GenreModel(PythonModel):
 
     def load_context(self, context: PythonModelContext) -> None:
         """Load the scorer's files, which MLflow keeps as the artifact ``scorer``."""
-        self._scorer = Scorer.load(Path(context.artifacts["scorer"]))
+        self._scorer = Scorer.load(Path(context.artifacts["scorer"]), with_songs=False)
 
     def predict(
         self, context: PythonModelContext, model_input: pd.DataFrame, params: dict[str, Any] | None = None
