@@ -124,11 +124,16 @@ class CrossValidation:
             estimator.fit(known.train, genres[train])
             return macro_f1(genres[valid], estimator.predict(known.valid))
 
+    def scores(self, parameters: Hyperparameters) -> Iterator[float]:
+        """Yield the macro-F1 of one fold after the other; see `score`."""
+        for fold in range(self.n_folds):
+            yield self.score(parameters, fold)
+
     def measure(self, parameters: Hyperparameters, report: Callable[[int, float], None] | None = None) -> float:
         """Return the mean macro-F1 over the folds; `report` gets (fold, mean so far) after each."""
         scores: list[float] = []
-        for fold in range(self.n_folds):
-            scores.append(self.score(parameters, fold))
+        for fold, score in enumerate(self.scores(parameters)):
+            scores.append(score)
             if report:
                 report(fold, mean(scores))
         return mean(scores)

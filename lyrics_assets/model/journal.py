@@ -10,7 +10,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -27,12 +27,22 @@ class SearchError(RuntimeError):
     """The search cannot give an answer."""
 
 
+class Result(NamedTuple):
+    """What became of a task."""
+
+    task: Task
+    score: float | None = None
+    """The fold's macro-F1; None if it has none."""
+    error: str = ""
+    """Why this setting cannot be measured; empty with neither score nor error if time was up before it began."""
+
+
 class Journal:
-    """Scores by setting and fold; in memory only, without a file."""
+    """Results by setting and fold; in memory only, without a file."""
 
     def __init__(self, file: BinaryIO | None = None) -> None:
         self._file = file
-        self._scores: dict[Task, float] = {}
+        self._results: dict[Task, Result] = {}
         if file:
             lines = file.read().split(b"\n")
             # A killed search may have left half a line.
@@ -41,18 +51,22 @@ class Journal:
             for line in lines:
                 with contextlib.suppress(ValueError, KeyError):
                     entry = json.loads(line)
-                    self._scores[Hyperparameters(**entry["parameters"]), entry["fold"]] = entry["macro_f1"]
+                    task = (Hyperparameters(**entry["parameters"]), entry["fold"])
+                    self._results[task] = Result(task, entry["macro_f1"], entry["error"])
 
-    def find(self, task: Task) -> float | None:
-        """Return the score of a setting in a fold, None if it was not measured."""
-        return self._scores.get(task)
+    def find(self, task: Task) -> Result | None:
+        """Return what became of a setting in a fold, None if that is not known."""
+        return self._results.get(task)
 
-    def add(self, task: Task, score: float) -> None:
-        """Keep a score; it survives this process from here on."""
-        self._scores[task] = score
+    def add(self, result: Result) -> None:
+        """Keep a result, if it is one; it survives this process from here on."""
+        if result.score is None and not result.error:
+            return
+        self._results[result.task] = result
         if self._file:
-            entry = {"fold": task[1], "macro_f1": score, "parameters": task[0].model_dump()}
-            self._file.write(json.dumps(entry).encode() + b"\n")
+            parameters, fold = result.task
+            entry = {"fold": fold, "macro_f1": result.score, "error": result.error}
+            self._file.write(json.dumps(entry | {"parameters": parameters.model_dump()}).encode() + b"\n")
             self._file.flush()
 
 

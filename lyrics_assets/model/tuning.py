@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from lyrics_assets.model.classifier import Hyperparameters
 from lyrics_assets.model.cross_validation import CrossValidation, identify, mean, vectorizer_setting
-from lyrics_assets.model.journal import Journal, SearchError, Task, open_journal, remove_leftovers
+from lyrics_assets.model.journal import Journal, SearchError, open_journal, remove_leftovers
 from lyrics_assets.model.sweeps import METRIC, Sweep, choices
 from lyrics_assets.model.workers import Run, Workers, this_process
 
@@ -172,21 +172,18 @@ class _Measuring:
         raise SearchError(f"none of {len(self.settings)} trials could be measured: {'; '.join(reasons)}")
 
     def _measure_folds(self, running: Sequence[Hyperparameters], folds: range) -> None:
-        scores: dict[Task, float] = {}
-        tasks = []
-        for task in itertools.product(_by_vectorizer(running), folds):
-            if (known := self._journal.find(task)) is None:
-                tasks.append(task)
-            else:
-                scores[task] = known
-        for task, score, error in self._run(tasks, self._deadline):
-            if score is not None:
-                scores[task] = score
-                self._journal.add(task, score)
-            elif error:
-                setting = self.settings[task[0]]
+        tasks = list(itertools.product(_by_vectorizer(running), folds))
+        results = [result for task in tasks if (result := self._journal.find(task))]
+        known = {result.task for result in results}
+        for result in self._run([task for task in tasks if task not in known], self._deadline):
+            self._journal.add(result)
+            results.append(result)
+        scores = {result.task: result.score for result in results if result.score is not None}
+        for result in results:
+            if result.error:
+                setting = self.settings[result.task[0]]
                 # Of several folds that fail, whichever worker is first, the reason is the same.
-                setting.reason = min(setting.reason or error, error)
+                setting.reason = min(setting.reason or result.error, result.error)
                 setting.outcome = "failed"
         for parameters in running:
             setting = self.settings[parameters]

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from lyrics_assets.model.cross_validation import CrossValidation, code_digest
-from lyrics_assets.model.journal import SearchError, Task
+from lyrics_assets.model.journal import Result, SearchError, Task
 
 if TYPE_CHECKING:
     import distributed
@@ -22,16 +22,6 @@ WORTH_PROCESSES = 20_000
 """From how many songs times trials on, processes of their own save more than their start costs."""
 
 _IDLE_SECONDS = 15
-
-
-class Result(NamedTuple):
-    """What became of a task."""
-
-    task: Task
-    score: float | None = None
-    """The fold's macro-F1; None if it has none."""
-    error: str = ""
-    """Why this setting cannot be measured; empty with neither score nor error if time was up before it began."""
 
 
 Run: TypeAlias = Callable[[Sequence[Task], float], Iterator[Result]]
@@ -84,11 +74,12 @@ def cores(n_processes: int) -> Workers:
 
 
 def _measure_saved(path: str, task: Task, deadline: float) -> Result:
-    return measure(_load(path), task, deadline)
+    return measure(load_saved(path), task, deadline)
 
 
 @lru_cache(maxsize=1)
-def _load(path: str) -> CrossValidation:
+def load_saved(path: str) -> CrossValidation:
+    """Return what `CrossValidation.saved` has kept; read once in a process."""
     # Written by the process that started this one, into a folder that is its own.
     return pickle.loads(Path(path).read_bytes())  # type: ignore[no-any-return]  # noqa: S301
 
@@ -134,7 +125,7 @@ def _connect(address: str, timeout: float) -> "Iterator[distributed.Client]":
         client = distributed.Client(address, timeout=timeout, set_as_default=False)  # type: ignore[no-untyped-call]
     except (OSError, ValueError) as error:
         raise SearchError(f"no Dask scheduler at {address}: {error}") from error
-    with client:
+    with client, client.as_current():
         try:
             client.wait_for_workers(1, timeout=timeout)
         except TimeoutError as error:
