@@ -1,0 +1,303 @@
+"""What the classifier costs and brings: fitting as songs grow, one lyric, the files; beside plainer models' scores."""
+
+import json
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.corpus import LyricWriter
+from benchmarks.figures import Figure, show
+from scrapy_project.genres import GENRE_NAMES
+from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
+
+SONGS = (1_000, 10_000, 100_000)
+CALIBRATED_UP_TO = 10_000
+FEATURES = 100_000
+SPLITS = range(1, 6)
+LYRICS = 200
+
+FIT = """
+import json, resource, sys, time
+from benchmarks.scorer import write_songs
+from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
+from lyrics_assets.model.fitting import fit_classifier
+songs = write_songs(int(sys.argv[1]))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+started = time.perf_counter()
+if sys.argv[2] == "calibrated":
+    pipeline = fit_classifier(songs, Hyperparameters()).pipeline
+else:
+    pipeline = build_pipeline(Hyperparameters()).fit(songs["lyrics"], songs["genre"])
+seconds = time.perf_counter() - started
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+print(json.dumps({"seconds": seconds, "peak_mb": peak, "features": pipeline[-1].coef_.shape[1]}))
+"""
+
+LOAD = """
+import json, sys, time
+from pathlib import Path
+started = time.perf_counter()
+from lyrics_assets.model.scorer import Scorer
+imported = time.perf_counter()
+Scorer.load(Path(sys.argv[1]), with_songs=sys.argv[2] == "songs").probabilities("samba")
+print(json.dumps({"import": imported - started, "load": time.perf_counter() - imported}))
+"""
+
+
+def write_songs(number: int, seed: int = 0) -> pd.DataFrame:
+    """Return made-up songs of about 240 words: common words, lines of the genre, and words that few songs share.
+
+    Columns artist, title, genre, lyrics, lyrics_group. The vocabulary grows with the songs, as a real one does.
+    """
+    writer, source = LyricWriter(seed), random.Random(seed)
+    lines: dict[str, list[str]] = {}
+    for song in load_songbook(PACKAGED_SONGBOOK):
+        lines.setdefault(song.genre, []).extend((song.lyrics or song.original).split("\n"))
+    syllables = ("ba", "ca", "do", "fé", "ga", "la", "mor", "na", "rio", "sol", "tão", "ve", "xo", "zé", "ção", "lu")
+    rare = ["".join(source.choices(syllables, k=source.randint(2, 5))) for _ in range(60_000)]
+    rows = []
+    for place in range(number):
+        genre = GENRE_NAMES[place % len(GENRE_NAMES)]
+        own = "\n".join(source.choices(lines[genre], k=6))
+        # The pool is drawn from unevenly: a few of its words are in many songs, most in few.
+        few = " ".join(rare[int(len(rare) * source.random() ** 3)] for _ in range(12))
+        rows.append(
+            {
+                "artist": f"{genre} artista {place // 75}",
+                "title": f"Canção {place}",
+                "genre": genre,
+                "lyrics": f"{writer.write(place)}\n{own}\n{few}",
+                "lyrics_group": str(place),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def measure_fit() -> list[Figure]:
+    """Measure fitting in a process of its own, and how it grows from one size to the next, ten times as large."""
+    figures = []
+    seconds: dict[int, float] = {}
+    for number in SONGS:
+        for kind in ("plain", "calibrated")[: 2 if number <= CALIBRATED_UP_TO else 1]:
+            found = _run(FIT, str(number), kind)
+            on = f"{number:,} songs, {found['features']:,.0f} n-grams, 15 genres"
+            figures.append(Figure(f"fit, {kind}", found["seconds"], "s", on))
+            figures.append(Figure(f"fit, {kind}: peak memory", found["peak_mb"], "MB", on))
+            if kind == "plain":
+                if before := seconds.get(number // 10):
+                    figures.append(Figure("fit, plain: ten times the songs", found["seconds"] / before, "times", on))
+                seconds[number] = found["seconds"]
+    return figures
+
+
+def _run(code: str, *arguments: str) -> dict[str, float]:
+    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+    return dict(json.loads(done.stdout))
+
+
+def measure_one_lyric() -> list[Figure]:
+    """Measure one lyric by pipeline and by scorer, on lyrics that neither has seen, and the scorer's files."""
+    from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
+    from lyrics_assets.model.scorer import Scorer, largest_difference
+
+    learned = write_songs(8_000)
+    budget = Hyperparameters(
+        word_min_df=1, char_min_df=1, word_features=FEATURES // 4, char_features=FEATURES - FEATURES // 4
+    )
+    # What it learned does not matter here: a weak penalty would only take longer.
+    pipeline = build_pipeline(budget.model_copy(update={"C": 0.1})).fit(learned["lyrics"], learned["genre"])
+    scorer = Scorer.compile(pipeline, songs=learned)
+    lyrics = list(write_songs(LYRICS, seed=1)["lyrics"])
+    on = f"{LYRICS} lyrics of 240 words, {scorer.n_features:,} n-grams"
+    slow = _median_ms(lambda text: pipeline.predict_proba([text]), lyrics)
+    first, again = _median_ms(scorer.probabilities, lyrics), _median_ms(scorer.probabilities, lyrics)
+    figures = [
+        Figure("one lyric: pipeline", slow, "ms", on),
+        Figure("one lyric: scorer, first time", first, "ms", on),
+        Figure("one lyric: scorer, again", again, "ms", on),
+        Figure("pipeline / scorer, first time", slow / first, "times", on, "at least 3"),
+        Figure("pipeline / scorer, again", slow / again, "times", on, "at least 3"),
+        Figure("one lyric: with warnings", _median_ms(scorer.judge, lyrics), "ms", on),
+        Figure("one lyric: with words and lines explained", _median_ms(scorer.explain, lyrics), "ms", on),
+        Figure("largest difference", largest_difference(pipeline, scorer, lyrics), "", on, "at most 1e-6"),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        scorer.save(Path(folder))
+        loaded = [_run(LOAD, folder, "alone") for _ in range(3)]
+        size = (Path(folder) / "scorer.npz").stat().st_size / 1e6
+        kept = f"{scorer.n_features:,} n-grams, 15 genres"
+        figures += [
+            Figure("cold load of the scorer", min(run["load"] for run in loaded), "s", kept, "under 0.3"),
+            Figure("import of the scorer", min(run["import"] for run in loaded), "s", "a new process"),
+            Figure("scorer on disk", size, "MB", kept),
+        ]
+    return figures
+
+
+def measure_similar_artists() -> list[Figure]:
+    """Measure the search for similar artists as the training songs grow."""
+    from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
+    from lyrics_assets.model.scorer import Scorer
+
+    teachers = write_songs(4_000)
+    pipeline = build_pipeline(Hyperparameters(C=0.1)).fit(teachers["lyrics"], teachers["genre"])
+    lyrics = list(write_songs(LYRICS, seed=1)["lyrics"])
+    figures = []
+    for number in SONGS[1:]:
+        songs = write_songs(number)
+        started = time.perf_counter()
+        scorer = Scorer.compile(pipeline, songs=songs)
+        built = time.perf_counter() - started
+        with tempfile.TemporaryDirectory() as folder:
+            scorer.save(Path(folder))
+            size = (Path(folder) / "neighbours.npz").stat().st_size / number
+            loads = {with_songs: min(_load_seconds(folder, with_songs) for _ in range(3)) for with_songs in (0, 1)}
+        on = f"{number:,} songs"
+        figures += [
+            Figure("similar artists of one lyric", _median_ms(scorer.similar_artists, lyrics), "ms", on),
+            Figure("index of songs: build", built, "s", on),
+            Figure("index of songs on disk", size, "bytes a song", on),
+            Figure("index of songs: load", loads[1] - loads[0], "s", on),
+        ]
+    return figures
+
+
+def _load_seconds(folder: str, with_songs: int) -> float:
+    return _run(LOAD, folder, "songs" if with_songs else "alone")["load"]
+
+
+def measure_scores() -> list[Figure]:
+    """Score three recipes on songs of new artists of the songbook; each fit holds the search for its settings."""
+    from lyrics_assets.lyrics.dataset import build_dataset
+    from lyrics_assets.model.splits import TEST, TRAIN, assign_splits
+
+    songs = pd.DataFrame(build_dataset(_raw_songbook(), pd.Timestamp("2026-11-24").date()).songs.to_pylist())
+    recipes: dict[str, Callable[[pd.DataFrame], Any]] = {
+        "original script": _fit_original,
+        "LinearSVC grid": _fit_linear_svc,
+        "this pipeline, defaults": _fit_ours,
+    }
+    figures = []
+    for name, fit in recipes.items():
+        scores, seconds, milliseconds, n_test = [], [], [], 0
+        for seed in SPLITS:
+            split = assign_splits(songs, 0.25, seed)
+            train, test = songs[split == TRAIN], songs[split == TEST]
+            started = time.perf_counter()
+            model = fit(train)
+            seconds.append(time.perf_counter() - started)
+            scores.append(_macro_f1(test["genre"], model.predict(test["lyrics"])))
+            milliseconds.append(_median_ms(_answer(model), list(test["lyrics"])))
+            n_test += len(test)
+        on = f"songbook, {len(songs)} songs, 15 genres, {len(SPLITS)} splits by artist, {n_test} test songs"
+        figures += [
+            Figure(f"{name}: macro-F1", statistics.mean(scores), "", on),
+            Figure(f"{name}: standard deviation over the splits", statistics.stdev(scores), "", on),
+            Figure(f"{name}: fit with its search", statistics.mean(seconds), "s", on),
+            Figure(f"{name}: one lyric", statistics.mean(milliseconds), "ms", on),
+        ]
+    return figures
+
+
+def _raw_songbook() -> list[dict[str, Any]]:
+    return [
+        {
+            "source": "letras",
+            "genre": song.genre,
+            "title": song.title,
+            "artist": song.artist,
+            "url": f"https://letras.example/{number}/",
+            "rank": 1,
+            "lyrics": song.lyrics or song.original,
+            "is_translation": song.language != "pt",
+            "original_language": song.language,
+        }
+        for number, song in enumerate(load_songbook(PACKAGED_SONGBOOK))
+    ]
+
+
+def _fit_original(train: pd.DataFrame) -> Any:
+    """Return the original script's model, with the random search of 15 trials that it was given."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    from lyrics_assets.lyrics.lexicon import FUNCTION_WORDS
+    from lyrics_assets.model.baselines import guess_by_original_script
+
+    _, settings = guess_by_original_script(train, train.iloc[:1])
+    words = TfidfVectorizer(
+        strip_accents="unicode", stop_words=sorted(FUNCTION_WORDS), max_features=settings["max_features"]
+    )
+    model = make_pipeline(words, LogisticRegression(C=settings["C"], max_iter=1000))
+    return model.fit(train["lyrics"], train["genre"].to_numpy(dtype=str))
+
+
+def _fit_linear_svc(train: pd.DataFrame) -> Any:
+    """Return words by TF-IDF with a LinearSVC, the best of a grid by cross-validation of whole artists."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import Pipeline
+    from sklearn.svm import LinearSVC
+
+    from lyrics_assets.model.splits import artist_folds
+
+    model = Pipeline([("words", TfidfVectorizer(strip_accents="unicode")), ("classifier", LinearSVC())])
+    grid = {
+        "words__ngram_range": [(1, 1), (1, 2)],
+        "words__max_df": [0.75, 1.0],
+        "words__sublinear_tf": [False, True],
+        "classifier__C": [0.1, 1.0, 10.0],
+    }
+    search = GridSearchCV(model, grid, scoring="f1_macro", cv=list(artist_folds(train, 3, 0)))
+    return search.fit(train["lyrics"], train["genre"].to_numpy(dtype=str))
+
+
+def _fit_ours(train: pd.DataFrame) -> Any:
+    from lyrics_assets.model.classifier import Hyperparameters
+    from lyrics_assets.model.fitting import fit_classifier
+
+    return fit_classifier(train, Hyperparameters()).pipeline
+
+
+def _answer(model: Any) -> Callable[[str], object]:
+    """Return what answers one lyric when the model is served: of ours the scorer, of the others the pipeline."""
+    from lyrics_assets.model.classifier import CalibratedClassifier
+    from lyrics_assets.model.scorer import Scorer
+
+    if isinstance(getattr(model, "named_steps", {}).get("classifier"), CalibratedClassifier):
+        return Scorer.compile(model).probabilities
+    return lambda text: model.predict([text])
+
+
+def _macro_f1(truth: Sequence[str], guess: Sequence[str]) -> float:
+    from lyrics_assets.model.evaluation import macro_f1
+
+    return macro_f1(np.asarray(truth, dtype=str), np.asarray(guess, dtype=str))
+
+
+def _median_ms(work: Callable[[str], object], lyrics: Sequence[str]) -> float:
+    milliseconds = []
+    for text in lyrics:
+        started = time.perf_counter()
+        work(text)
+        milliseconds.append(1000 * (time.perf_counter() - started))
+    return statistics.median(milliseconds)
+
+
+def measure() -> list[Figure]:
+    """Return all figures; takes some minutes, most of them to fit 100,000 songs."""
+    return measure_scores() + measure_one_lyric() + measure_similar_artists() + measure_fit()
+
+
+if __name__ == "__main__":
+    show("scorer", measure())
