@@ -233,21 +233,28 @@ def models(home: Path | None) -> None:
 
 @main.command()
 @click.option("--to", type=click.IntRange(1), metavar="VERSION", help="An earlier champion. Default: the one before.")
+@click.option("--release/--no-release", default=True, help="Build its Bento and its Space too. Default: yes.")
 @_home_option
-def rollback(to: int | None, home: Path | None) -> None:
-    """Make the previous champion champion again."""
+@click.pass_obj
+def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) -> None:
+    """Make the previous champion champion again, and release it."""
     from lyrics_assets.definitions import build_resources
 
-    tracking: Tracking = build_resources(_settings(home))["tracking"]  # type: ignore[assignment]
+    settings = _settings(home)
+    tracking: Tracking = build_resources(settings)["tracking"]  # type: ignore[assignment]
     done = tracking.rollback(to)
     tags = done.after.tags
     measured = f"macro-F1 {float(tags['macro_f1']):.3f}, " if "macro_f1" in tags else ""
     before = f" instead of version {done.before}" if done.before else ""
     click.echo(
         f"Version {done.after.version} is champion again{before} ({measured}lyrics up to "
-        f"{tags.get('last_extraction_date', 'an unknown date')}).\n"
-        "Materialize lyrics_service and huggingface_space to serve it; until then the last Bento stays as it is."
+        f"{tags.get('last_extraction_date', 'an unknown date')})."
     )
+    if release:
+        with _session(settings, verbose) as session:
+            session.release()
+    else:
+        click.echo("The last Bento stays as it is until release_job is run.")
 
 
 @main.command("import")

@@ -45,15 +45,21 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             contact=settings.contact,
         ),
         "text_index": TextIndexDatabase(url=settings.text_index),
-        "tracking": Tracking(
-            uri=f"sqlite:///{home / 'mlflow' / 'mlflow.db'}", artifacts=(home / "mlflow" / "artifacts").as_uri()
-        ),
+        "tracking": _build_tracking(settings),
         "tuner": LocalTuner(sweep=str(ROOT / "sweep.yaml")),
         "bento_store": BentoStore(home=str(home / "bentoml")),
         "space": SpaceFolder(folder=str(home / "space")),
         "mailer": OutboxMailer(outbox=str(home / "outbox")),
         **_build_store(settings),
     }
+
+
+def _build_tracking(settings: Settings) -> Tracking:
+    """Return the MLflow server that the settings name, which keeps its files itself, or the one in the home."""
+    if settings.tracking_uri:
+        return Tracking(uri=settings.tracking_uri)
+    home = settings.home.absolute() / "mlflow"
+    return Tracking(uri=f"sqlite:///{home / 'mlflow.db'}", artifacts=(home / "artifacts").as_uri())
 
 
 def _build_store(settings: Settings) -> dict[str, dg.ConfigurableResource]:

@@ -24,10 +24,16 @@ training_job = dg.define_asset_job(
     description="Train on the newest history with the best hyperparameters found, evaluate, release.",
 )
 
+release_job = dg.define_asset_job(
+    "release_job",
+    selection=dg.AssetSelection.groups("serving"),
+    description="Build the Bento and the Space of the champion anew, as after a rollback.",
+)
+
 monitoring_job = dg.define_asset_job(
     "monitoring_job",
     selection=dg.AssetSelection.groups("monitoring"),
     description="Trends, drift and costs of the newest date; automation asks for the same assets by itself.",
 )
 
-jobs = [extraction_job, tuning_job, training_job, monitoring_job]
+jobs = [extraction_job, tuning_job, training_job, release_job, monitoring_job]

@@ -103,6 +103,11 @@ class Session:
         mailer: Mailer = self._resources["mailer"]  # type: ignore[assignment]
         mail_report(lake, mailer, self._metadata("evaluation_report")["folder"])
 
+    def release(self) -> None:
+        """Build the Bento and the Space of the champion."""
+        with Steps(self._console, "Release") as steps:
+            self._run(name="release_job", listen=steps.listen)
+
     def ask_the_bento(self) -> None:
         """Serve the newest Bento on loopback, ask it a lyric of the test set over HTTP, stop it."""
         from lyrics_assets.assets.training import TRAINING_SET

@@ -36,6 +36,7 @@ class Settings(BaseModel):
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
 
+    tracking_uri: str = Field("", description="URL of an MLflow server; SQLite under the home if empty")
     hopsworks_host: str = Field("", description="Hopsworks server, without https://; Delta tables in the home if empty")
     hopsworks_project: str = Field("", description="Project on that server")
     hopsworks_api_key: str = Field("", description="API key of that project", repr=False)

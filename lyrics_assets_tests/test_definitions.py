@@ -92,7 +92,7 @@ def test_every_asset_and_check_is_described(graph):
 def test_jobs_schedules_and_sensors_are_those_that_are_documented(defs):
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"extraction_job", "tuning_job", "training_job", "monitoring_job"}
+    assert jobs == {"extraction_job", "tuning_job", "training_job", "release_job", "monitoring_job"}
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_extraction",
         "weekly_training",

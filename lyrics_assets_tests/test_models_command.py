@@ -3,14 +3,19 @@
 import shutil
 import signal
 
+import httpx
+import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
+from lyrics_assets.assets.training import TRAINING_SET
 from lyrics_assets.cli import main
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.resources.tracking import CHAMPION
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import Finished, run_lyrics
+from lyrics_assets_tests.corpus import TWO_GENRES
+from lyrics_assets_tests.corpus import songs as learned
 from lyrics_assets_tests.registry import empty_database, register
 
 pytestmark = [
@@ -82,17 +87,29 @@ def test_without_a_model_it_is_said_what_to_do(tmp_path):
 
 
 def test_one_command_goes_back_and_says_what_it_did(home):
-    finished = lyrics("rollback", "--home", home)
+    finished = lyrics("rollback", "--no-release", "--home", home)
     assert finished.code == 0, finished.err
     assert finished.out.startswith(
         "Version 1 is champion again instead of version 2 (macro-F1 0.512, lyrics up to 2026-11-24)."
     )
-    assert "Materialize lyrics_service" in finished.out
+    assert "The last Bento stays as it is" in finished.out
     assert tracking_of(home).get(CHAMPION).version == 1
-    again = lyrics("rollback", "--home", home)
+    again = lyrics("rollback", "--no-release", "--home", home)
     assert again.code == 1
     assert "nothing to go back to: version 1 is the first champion" in again.err
     assert "rolled back" in lyrics("models", "--home", home).out
+
+
+def test_the_champion_that_is_back_is_released(home):
+    """A Bento is built and answers, as after a training."""
+    songs = learned(*TWO_GENRES).assign(split="train")
+    lake, store = (build_resources(Settings(home=home))[name] for name in ("lake", "bento_store"))
+    lake.write_table(TRAINING_SET, pa.Table.from_pandas(songs))
+    finished = run_lyrics("rollback", "--home", home)
+    assert finished.code == 0, finished.err
+    assert "lyrics_service: answers_a_known_song" in finished.out
+    with store.serving(store.newest()) as address:
+        assert httpx.get(f"{address}/model", timeout=20).json()["version"] == 1
 
 
 def test_the_installed_command_prints_the_same_table(filled):

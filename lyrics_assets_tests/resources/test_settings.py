@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from lyrics_assets.definitions import build_resources
 from lyrics_assets.settings import LIVE_ADDRESSES, ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
 from scrapy_project.genres import GENRE_NAMES, GENRES, find_genres
 
@@ -102,6 +103,12 @@ def test_a_list_that_names_no_genre_means_all(names):
 def test_no_name_and_no_slug_stands_twice():
     for field in ("name", "letras", "vagalume"):
         assert len({getattr(genre, field) for genre in GENRES}) == len(GENRES) == 15
+
+
+def test_a_tracking_server_takes_the_place_of_the_database_in_the_home(tmp_path):
+    server = build_resources(Settings(home=tmp_path, tracking_uri="https://mlflow.example"))["tracking"]
+    assert (server.uri, server.artifacts) == ("https://mlflow.example", "")
+    assert build_resources(Settings(home=tmp_path))["tracking"].uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
 
 
 def test_imitated_songs_and_real_ones_have_an_index_of_texts_each():
