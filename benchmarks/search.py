@@ -1,0 +1,96 @@
+"""What a search for hyperparameters costs, beside refitting everything for each trial."""
+
+import os
+import random
+import sys
+import time
+
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from benchmarks.corpus import LyricWriter
+from benchmarks.figures import Figure, show
+from lyrics_assets.model.classifier import build_pipeline
+from lyrics_assets.model.cross_validation import CrossValidation, mean
+from lyrics_assets.model.evaluation import macro_f1
+from lyrics_assets.model.sweeps import Sweep, parse_sweep
+from lyrics_assets.model.tuning import Trial, search_songs
+from lyrics_assets.model.workers import cores, this_process
+
+SIZES = (1_000, 2_000)
+N_TRIALS, N_FOLDS, SEED = 20, 3, 0
+GENRES, SONGS_PER_ARTIST = 10, 5
+SWEEP = {
+    "method": "random",
+    "run_cap": N_TRIALS,
+    "metric": {"name": "macro_f1", "goal": "maximize"},
+    "parameters": {
+        "weighting": {"values": ["tfidf_sublinear", "bm25"]},
+        "word_ngram_max": {"values": [1, 2]},
+        "C": {"distribution": "log_uniform_values", "min": 1.0, "max": 64.0},
+        "balanced": {"values": [True, False]},
+    },
+}
+
+
+def make_songs(count: int, seed: int = 0) -> pd.DataFrame:
+    """Return lyrics of random words, of which each genre has a hundred that it likes better than the others do."""
+    writer, rows = LyricWriter(seed), []
+    words = sorted(set(writer.write(0).split()) | set(writer.write(1).split()))
+    for number in range(count):
+        artist = number // SONGS_PER_ARTIST
+        genre = artist % GENRES
+        liked = words[genre::GENRES][:100]
+        own = " ".join(random.Random(f"{seed} {number}").choices(liked, k=12))
+        rows.append((f"Artista {artist}", f"Gênero {genre}", f"{writer.write(number)}\n{own}", str(number)))
+    return pd.DataFrame(rows, columns=["artist", "genre", "lyrics", "lyrics_group"])
+
+
+def refit(songs: pd.DataFrame, trials: list[Trial]) -> list[float]:
+    """Return the score of each trial, each vectorized and fitted by itself in each fold, on one thread as the search.
+
+    With a thread for each core they would take longer, much longer beside other work.
+    """
+    lyrics, genres = songs["lyrics"].to_numpy(dtype=object), songs["genre"].to_numpy(dtype=str)
+    scores = []
+    for trial in trials:
+        folds = []
+        for train, valid in CrossValidation(songs, N_FOLDS, SEED).folds:
+            with threadpool_limits(1):
+                pipeline = build_pipeline(trial.parameters, SEED).fit(lyrics[train], genres[train])
+                folds.append(macro_f1(genres[valid], pipeline.predict(lyrics[valid])))
+        scores.append(mean(folds))
+    return scores
+
+
+def measure_size(count: int, sweep: Sweep) -> list[Figure]:
+    """Measure the searches and then the refits of the same trials, on that many songs."""
+    songs, seconds, found = make_songs(count), {}, []
+    for name, workers in (("one process", this_process), ("one process a core", cores(os.cpu_count() or 1))):
+        started = time.perf_counter()
+        found.append(search_songs(sweep, songs, N_FOLDS, SEED, workers=workers))
+        seconds[name] = time.perf_counter() - started
+    if not all(trials == found[0] for trials in found):
+        raise SystemExit("the searches disagree")
+    started = time.perf_counter()
+    scores = refit(songs, found[0])
+    naive = time.perf_counter() - started
+    on = f"{count:,} songs, {len(scores)} trials of {N_FOLDS} folds"
+    largest = max(abs(trial.macro_f1 - score) for trial, score in zip(found[0], scores, strict=True))
+    figures = [Figure(f"search, {name}", value, "s", on) for name, value in seconds.items()]
+    figures.append(Figure("naive refits", naive, "s", on))
+    figures += [
+        Figure(f"search / naive refits, {name}", value / naive, "", on, "at most 0.333")
+        for name, value in seconds.items()
+    ]
+    return [*figures, Figure("largest difference of a trial's macro-F1", largest, "", on, "at most 0.005")]
+
+
+def measure(sizes: tuple[int, ...] = SIZES) -> list[Figure]:
+    """Return all figures; takes some minutes."""
+    sweep = parse_sweep(SWEEP)
+    return [figure for size in sizes for figure in measure_size(size, sweep)]
+
+
+if __name__ == "__main__":
+    show("search", measure(tuple(map(int, sys.argv[1:])) or SIZES))
