@@ -2,9 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from scrapy_project.language import detector
+
+if TYPE_CHECKING:
+    from lingua import Language
 
 PORTUGUESE = "pt"
 MIN_PORTUGUESE_SHARE = 0.6
@@ -27,11 +30,18 @@ def detect_languages(texts: Sequence[str]) -> list[Languages]:
     """Return the languages of each text; passages of all of them are told on all cores."""
     passages = [_passages(text) for text in texts]
     flat = [passage for of_text in passages for passage in of_text]
-    codes = iter(
-        language.iso_code_639_1.name.lower() if language else None
-        for language in detector().detect_languages_in_parallel_of(flat)
-    )
+    codes = iter(_code(language) for language in detector().detect_languages_in_parallel_of(flat))
     return [_weigh([(passage, next(codes)) for passage in of_text]) for of_text in passages]
+
+
+def detect_languages_of(text: str) -> Languages:
+    """Return the same of one text, told in this thread: for so little, other threads cost more than they save."""
+    tell = detector().detect_language_of
+    return _weigh([(passage, _code(tell(passage))) for passage in _passages(text)])
+
+
+def _code(language: "Language | None") -> str | None:
+    return language.iso_code_639_1.name.lower() if language else None
 
 
 def _passages(text: str) -> list[str]:

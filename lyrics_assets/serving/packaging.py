@@ -13,7 +13,8 @@ import yaml
 
 from lyrics_assets.serving.release import Release
 
-REQUIREMENTS = ("bentoml", "numpy", "pydantic", "starlette")
+REQUIREMENTS = ("bentoml", "lingua-language-detector", "numpy", "prometheus-client", "pydantic", "starlette")
+"""What the service imports; BentoML brings the server itself."""
 _BUILD_SECONDS = 300
 
 
