@@ -49,7 +49,5 @@ class LyricWriter:
     def write(self, number: int) -> str:
         """Return a lyric of four stanzas of eight lines, one of them a refrain that comes twice: about 1.2 kB."""
         source = random.Random(f"{self._seed} {number}")
-        stanzas = [
-            "\n".join(" ".join(source.choices(self._words, k=WORDS_A_LINE)) for _ in range(8)) for _ in range(3)
-        ]
+        stanzas = ["\n".join(" ".join(source.choices(self._words, k=WORDS_A_LINE)) for _ in range(8)) for _ in range(3)]
         return "\n\n".join([stanzas[0], stanzas[1], stanzas[2], stanzas[1]])
