@@ -1,48 +1,24 @@
-const LIMIT = 20_000;
-const NEAR_LIMIT = 18_000;
-const FEW_WORDS = 20;
-const DOUBT = 0.35;
-const PAUSE_MS = 150;
-const SLOW_MS = 1_500;
-const TIMEOUT_MS = 10_000;
-const RETRY_MS = [1_000, 2_000, 4_000, 8_000, 16_000];
-const STORED = "soa-como:rascunho";
+// Puts the parts of the page together.
 
-const DRAFTS = [
-  `Desci a ladeira com o sol na mão,
-deixei a saudade na porta do bar,
-o samba chegou, me chamou pro salão
-e a dor que eu trazia esqueceu de entrar.
-Bate, cavaco, que o morro acordou:
-hoje a tristeza não sabe sambar.`,
-  `Quando a lua clareia o meu sertão,
-a sanfona chora e eu choro também,
-levanta a poeira no meio do salão,
-vem dançar agarradinho, meu bem.
-Fogueira acesa, noite de São João:
-quem tem um chamego não quer mais ninguém.`,
-  `Saí da quebrada com caderno e caneta,
-cada rima que eu faço é um passo pra meta.
-Minha mãe de pé cedo, busão lotado,
-eu gravando no quarto, sonhando acordado.
-O sistema fecha a porta, eu abro no verso,
-do fundo da viela pro meu universo.`,
-];
+import { download, History, keep, restore } from "./draft.js";
+import { announcer, Bars, roomLeft, showArtists, showEvidence } from "./margin.js";
+import { fetchModel, Service } from "./service.js";
+import { difference, inCodeUnits, Sheet } from "./sheet.js";
+import * as says from "./words.js";
+
+const LIMIT = 20_000;
 
 const page = Object.fromEntries([...document.querySelectorAll("[id]")].map((element) => [element.id, element]));
-const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const sheet = new Sheet(page.lyrics, page.mirror);
+const history = new History();
+const bars = new Bars(page.bars, page.more, choose);
+const announce = announcer(page.announcement);
+const service = new Service({ onAnswer: showAnswer, onTrouble: showTrouble });
 
-const whole = new Intl.NumberFormat("pt-BR");
-const score = new Intl.NumberFormat("pt-BR", { minimumFractionDigits: 2, maximumFractionDigits: 2 });
-const percent = new Intl.NumberFormat("pt-BR", { style: "percent" });
-const longDate = new Intl.DateTimeFormat("pt-BR", { dateStyle: "long", timeZone: "UTC" });
-
-const rows = new Map();
-let timer;
-let request;
-let failures = 0;
-let announced = "";
-let replaced = "";
+let pinned = null; // The genre that was chosen; without one the most probable is explained.
+let latest = null; // The newest answer and what it answers.
+let caret = { start: 0, end: 0 };
+let stored = true;
 
 // The draft
 
@@ -50,227 +26,203 @@ function countWords(text) {
   return text.match(/[\p{L}\p{N}][\p{L}\p{N}\p{M}]*/gu)?.length ?? 0;
 }
 
-function restoreDraft() {
-  try {
-    return localStorage.getItem(STORED) ?? "";
-  } catch {
-    return "";
-  }
+function snapshot() {
+  return { text: sheet.text, caret: caret.end };
 }
 
-function keepDraft(text) {
-  try {
-    localStorage.setItem(STORED, text);
-  } catch {
-    // Without storage the page works as well; only a reload loses the draft.
-  }
+function onInput(event) {
+  const before = snapshot();
+  sheet.follow();
+  rememberCaret();
+  if (sheet.text === before.text) return;
+  const typed = event.inputType === "insertText" || event.inputType === "insertCompositionText";
+  history.record(before, { step: !typed && !event.inputType?.startsWith("deleteContent") });
+  page.notice.textContent = "";
+  draftChanged();
 }
 
-function replaceDraft(text) {
-  const current = page.lyrics.value;
-  if (countWords(current) && !DRAFTS.includes(current)) replaced = current;
-  page.lyrics.value = text;
-  page.lyrics.scrollTop = 0;
-  page.replaced.hidden = !replaced || replaced === text;
-  draftChanged(0);
+function rememberCaret() {
+  caret = { start: page.lyrics.selectionStart, end: page.lyrics.selectionEnd };
 }
 
-function draftChanged(pause) {
-  const text = page.lyrics.value;
-  keepDraft(text);
-  page.clear.hidden = !text;
-  showRoom(text.length);
-  failures = 0;
-  schedule(pause);
+function write({ text, caret: place = 0 }) {
+  page.lyrics.removeEventListener("input", onInput);
+  sheet.replace(text, place);
+  page.lyrics.addEventListener("input", onInput);
+  rememberCaret();
+  draftChanged({ pause: 0 });
 }
 
-// Asking the service
-
-function schedule(pause) {
-  clearTimeout(timer);
-  timer = setTimeout(ask, pause);
+function writeAnew(text, notice) {
+  if (text === sheet.text) return;
+  const lost = countWords(sheet.text) && !says.DRAFTS.some(({ lyrics }) => lyrics === sheet.text);
+  history.record(snapshot(), { step: true });
+  page.pane.scrollTop = 0;
+  write({ text });
+  page.notice.textContent = lost ? notice : "";
 }
 
-async function ask() {
-  request?.abort();
-  request = undefined;
-  const lyrics = page.lyrics.value;
-  const words = countWords(lyrics);
-  if (!words) return showEmpty();
-  if (lyrics.length > LIMIT) return showTrouble("A letra passou do limite. Encurte um pouco para ter um palpite.");
-
-  const own = (request = new AbortController());
-  if (!rows.size) showVerdict("Um instante", "Lendo…", "");
-  const slow = setTimeout(() => showTrouble("A resposta está demorando…"), SLOW_MS);
-  const timeout = setTimeout(() => own.abort(), TIMEOUT_MS);
-  try {
-    const answer = await classify(lyrics, own.signal);
-    if (own === request) showAnswer(answer, words);
-  } catch (error) {
-    if (own === request) recover(error);
-  } finally {
-    clearTimeout(slow);
-    clearTimeout(timeout);
-  }
+function draftChanged(options) {
+  const { text } = sheet;
+  stored = keep(text);
+  showSheet(text);
+  ask(options);
 }
 
-async function classify(lyrics, signal) {
-  const response = await fetch("classify", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ lyrics }),
-    signal,
-  });
-  if (!response.ok) throw Object.assign(new Error(response.statusText), { status: response.status });
-  return response.json();
+function forget() {
+  service.rest();
+  keep("");
+  history.forget();
+  page.lyrics.value = "";
+  sheet.follow();
+  pinned = null;
+  rememberCaret();
+  draftChanged();
+  page.notice.textContent = "Rascunho esquecido.";
+  page.lyrics.focus();
 }
 
-function recover({ status }) {
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
-    showTrouble("O serviço não conseguiu ler esta letra. Seu texto continua aqui.");
-  } else if (failures < RETRY_MS.length) {
-    schedule(RETRY_MS[failures]);
-    failures += 1;
-    showTrouble(
-      navigator.onLine
-        ? "Sem resposta do serviço. Seu texto está a salvo; vou tentar de novo."
-        : "Você está sem conexão. Seu texto está a salvo, e o palpite volta junto com ela.",
-    );
+// Asking
+
+function ask(options) {
+  const { text } = sheet;
+  if (!countWords(text)) {
+    service.rest();
+    showBlank();
+  } else if ([...text].length > LIMIT) {
+    service.rest();
+    showTrouble({ kind: "refused", told: "A letra passou do limite. Encurte um pouco para ter um palpite." });
   } else {
-    showTrouble("O serviço segue sem responder. Seu texto está a salvo aqui.");
-    page.retry.hidden = false;
+    if (!latest) showVerdict(says.READING);
+    service.want({ lyrics: text, genre: pinned }, options);
   }
 }
 
-function retry() {
-  failures = 0;
-  schedule(0);
+function choose(genre) {
+  pinned = genre === pinned ? null : genre;
+  if (latest) bars.show(latest.answer.probabilities, pinned ?? first(latest.answer), Boolean(pinned));
+  ask({ pause: 0 });
 }
 
-async function loadModel() {
-  const response = await fetch("model");
-  if (response.ok) showModel(await response.json());
+function first({ probabilities }) {
+  return Object.keys(probabilities)[0];
 }
 
 // Showing
 
-function showEmpty() {
+function showSheet(text) {
+  const lines = text.split("\n").filter((line) => line.trim()).length;
+  const length = [...text].length;
+  page.room.textContent = roomLeft(length, countWords(text), lines, LIMIT);
+  page.room.classList.toggle("over", length > LIMIT);
+  const focused = document.activeElement;
+  page.undo.disabled = !history.canUndo;
+  page.redo.disabled = !history.canRedo;
+  page.save.disabled = page.fresh.disabled = !text;
+  // A button that has nothing more to do hands the focus on.
+  if (focused === page.undo && page.undo.disabled) page.redo.focus();
+  if (focused === page.redo && page.redo.disabled) page.undo.focus();
+  page.privacy.textContent = stored
+    ? "Seu rascunho fica só neste navegador. O serviço o lê para responder e não o guarda."
+    : "Este navegador não deixa guardar o rascunho: salve-o antes de sair. O serviço o lê para responder e não o guarda.";
+}
+
+function showBlank() {
+  latest = null;
+  pinned = null;
   clearTrouble();
-  rows.clear();
-  page.bars.replaceChildren();
-  page.bars.hidden = true;
-  announced = "";
-  page.announcement.textContent = "";
-  showVerdict("Folha em branco", "Qual é o primeiro verso?", "O palpite aparece aqui enquanto você escreve.");
+  showVerdict(says.BLANK);
+  showWarnings([]);
+  sheet.clear();
+  announce("");
+  for (const part of [page.genres, page.evidence, page.company, page.legend]) part.hidden = true;
+  page.main.className = "blank";
+  page.examples.open = true;
+  document.title = `${says.TITLE} O gênero da sua letra`;
 }
 
-function showAnswer({ genre, confidence, probabilities, model }, words) {
-  failures = 0;
+function showAnswer(question, answer) {
+  const said = says.verdict(answer);
+  if (!latest) page.examples.open = false;
+  latest = { question, answer };
   clearTrouble();
-  const ranking = Object.entries(probabilities).sort(([, a], [, b]) => b - a);
-  const [first, second] = ranking.map(([name, share]) => ({ name, share: percent.format(share) }));
-  const doubtful = confidence < DOUBT;
-  const lead = doubtful ? "Ainda em dúvida entre" : "Soa como";
-  const title = doubtful ? `${first.name} e ${second.name}` : genre;
-  let detail = doubtful ? `${first.share} contra ${second.share}.` : `${confidenceInWords(confidence)}: ${first.share}.`;
-  if (words < FEW_WORDS) detail += " Escreva mais alguns versos para um palpite melhor.";
+  showVerdict(said);
+  showWarnings(answer.warnings.filter(({ code }) => code !== "close_call"));
+  page.main.className = said.known ? (said.doubtful ? "doubtful" : "known") : "unsure";
+  document.title = said.known ? `${said.title} · ${says.TITLE}` : says.TITLE;
 
-  showVerdict(lead, title, detail);
-  page.answer.classList.toggle("doubtful", doubtful);
-  showBars(ranking);
-  showModel(model);
-  if (genre !== announced) {
-    announced = genre;
-    page.announcement.textContent = `${lead} ${title}.`;
-  }
+  // While the answer to a choice is on its way the choice stands.
+  page.genres.hidden = false;
+  bars.show(answer.probabilities, pinned ?? first(answer), Boolean(pinned));
+  if (question.genre === pinned) explain(question.lyrics, answer);
+
+  page.company.hidden = !answer.similar_artists?.length;
+  showArtists(page.artists, answer.similar_artists ?? []);
+  if (answer.model) page.model.textContent = says.model(answer.model);
+
+  const about = pinned && pinned !== said.title ? ` Na folha, o que fala por ${pinned}.` : "";
+  announce(`${said.lead}${said.known ? " " : ": "}${said.title}.${about}`);
 }
 
-function confidenceInWords(confidence) {
-  if (confidence >= 0.8) return "Quase certeza";
-  if (confidence >= 0.55) return "Bem provável";
-  return "Um bom palpite";
+function explain(sent, { explanation, genre }) {
+  // What a text that is too short or in another language says word by word is worth nothing, unless it was asked for.
+  const shown = explanation && (genre !== null || pinned);
+  page.evidence.hidden = page.legend.hidden = !shown;
+  if (!shown) return sheet.clear();
+  const words = inCodeUnits(sent, explanation.words);
+  const lines = inCodeUnits(sent, explanation.lines);
+  sheet.tint(sent, words, lines);
+  page.subject.textContent = page.spoken.textContent = explanation.genre;
+  page.choice.hidden = !pinned;
+  showEvidence(page, sent, words, lines, (start, end) => showVerse(sent, start, end));
 }
 
-function showVerdict(lead, title, detail) {
+function showVerse(sent, start, end) {
+  const { start: from, end: to, delta } = difference(sent, sheet.text);
+  const by = start >= to ? delta : 0;
+  if (end <= from || start >= to) sheet.select(start + by, end + by);
+}
+
+function showVerdict({ lead, title, detail }) {
   page.lead.textContent = lead;
   page.title.textContent = title;
   page.detail.textContent = detail;
+  page.detail.hidden = !detail;
 }
 
-function showBars(ranking) {
-  page.bars.hidden = false;
-  const top = page.bars.getBoundingClientRect().top;
-  const before = new Map();
-  for (const [genre, row] of rows) {
-    before.set(genre, { y: row.item.getBoundingClientRect().top - top, bar: getComputedStyle(row.bar).transform });
-  }
-  for (const [genre, share] of ranking) {
-    if (!rows.has(genre)) rows.set(genre, createRow(genre));
-    const row = rows.get(genre);
-    row.share.textContent = share < 0.005 ? "<1%" : percent.format(share);
-    row.bar.style.setProperty("--share", share);
-  }
-  page.bars.replaceChildren(...ranking.map(([genre]) => rows.get(genre).item));
-  for (const [genre] of ranking) {
-    const { item, bar } = rows.get(genre);
-    const old = before.get(genre) ?? { y: item.offsetTop, bar: "scaleX(0)" };
-    glide(item, `translateY(${old.y - item.offsetTop}px)`);
-    glide(bar, old.bar);
-  }
+function showWarnings(warnings) {
+  page.warnings.hidden = !warnings.length;
+  page.warnings.replaceChildren(
+    ...warnings.map((warning) => Object.assign(document.createElement("li"), { textContent: says.warning(warning) })),
+  );
 }
 
-function createRow(genre) {
-  const item = document.createElement("li");
-  const [name, share, bar] = ["name", "share", "bar"].map((part) => {
-    const element = document.createElement("span");
-    element.className = part;
-    return element;
-  });
-  name.textContent = genre;
-  item.append(name, " ", share, bar);
-  return { item, share, bar };
-}
-
-function glide(element, from) {
-  const duration = reducedMotion.matches ? 0 : 450;
-  element.animate([{ transform: from, offset: 0 }], { duration, easing: "cubic-bezier(.2, .7, .2, 1)" });
-}
-
-function showTrouble(message) {
-  page.trouble.textContent = message;
-  page.answer.classList.add("stale");
+function showTrouble(trouble) {
+  if (trouble.code === "unknown_genre" && pinned) return choose(pinned); // Of a model that has gone meanwhile.
+  const message = says.trouble(trouble);
+  if (page.trouble.textContent !== message) page.trouble.textContent = message;
+  page.retry.hidden = !trouble.again;
+  page.main.classList.add("stale");
+  if (!latest) showVerdict({ lead: "Sem palpite", title: "Ainda sem resposta", detail: "" });
 }
 
 function clearTrouble() {
   page.trouble.textContent = "";
   page.retry.hidden = true;
-  page.answer.classList.remove("stale");
-}
-
-function showRoom(length) {
-  const left = LIMIT - length;
-  page.room.classList.toggle("over", left < 0);
-  if (length < NEAR_LIMIT) page.room.textContent = "";
-  else if (left >= 0) page.room.textContent = `Ainda cabem ${whole.format(left)} caracteres`;
-  else page.room.textContent = `${whole.format(-left)} caracteres além do limite`;
-}
-
-function showModel({ extraction_dates: dates, n_train: songs, macro_f1: mark, macro_f1_interval: [low, high] }) {
-  const [first, last] = [dates.at(0), dates.at(-1)].map((date) => new Date(date));
-  const range = longDate.formatRange(first, last).replace(/\s*–\s*/, " a ");
-  const when = first < last ? `de ${range}` : `em ${range}`;
-  page.model.textContent =
-    `O modelo de hoje aprendeu com ${whole.format(songs)} letras, colhidas ${when}. ` +
-    `Quanto acerta? Com artistas que nunca tinha lido, tirou nota ${score.format(mark)} de 1 ` +
-    `(entre ${score.format(low)} e ${score.format(high)}); nela, todos os gêneros pesam igual, e 1 seria acertar sempre.`;
+  page.main.classList.remove("stale");
 }
 
 function showDrafts() {
-  for (const draft of DRAFTS) {
+  for (const { title, lyrics } of says.DRAFTS) {
     const button = document.createElement("button");
     button.type = "button";
-    button.textContent = draft;
-    button.addEventListener("click", () => replaceDraft(draft));
+    const [name, verse] = ["strong", "span"].map((tag) => document.createElement(tag));
+    name.textContent = title;
+    verse.textContent = lyrics.split("\n", 2).join("\n");
+    button.append(name, " ", verse);
+    button.addEventListener("click", () => {
+      writeAnew(lyrics, "Seu rascunho saiu da folha; Desfazer o traz de volta.");
+    });
     const item = document.createElement("li");
     item.append(button);
     page.drafts.append(item);
@@ -279,22 +231,40 @@ function showDrafts() {
 
 // Start
 
-page.lyrics.addEventListener("input", () => draftChanged(PAUSE_MS));
-page.clear.addEventListener("click", () => {
-  replaceDraft("");
+page.lyrics.addEventListener("input", onInput);
+document.addEventListener("selectionchange", () => document.activeElement === page.lyrics && rememberCaret());
+page.undo.addEventListener("click", () => write(history.undo(snapshot())));
+page.redo.addEventListener("click", () => write(history.redo(snapshot())));
+page.fresh.addEventListener("click", () => {
+  writeAnew("", "Folha nova. Desfazer traz o rascunho de volta.");
   page.lyrics.focus();
 });
-page.undo.addEventListener("click", () => {
-  replaceDraft(replaced);
-  page.lyrics.focus();
+page.save.addEventListener("click", () => download(sheet.text));
+page.forget.addEventListener("click", () => page.forgetting.showModal());
+page.forgetting.addEventListener("close", () => {
+  if (page.forgetting.returnValue === "forget") forget();
+  page.forgetting.returnValue = "";
 });
-page.retry.addEventListener("click", retry);
-addEventListener("online", () => {
-  if (page.answer.classList.contains("stale")) retry();
+page.follow.addEventListener("click", () => {
+  choose(pinned);
+  page.bars.querySelector("button")?.focus({ preventScroll: true });
+});
+page.retry.addEventListener("click", () => service.retry());
+addEventListener("keydown", (event) => {
+  if (event.key.toLowerCase() === "s" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+    event.preventDefault();
+    if (sheet.text) download(sheet.text);
+  }
+});
+addEventListener("beforeunload", (event) => {
+  if (!stored && sheet.text) event.preventDefault();
 });
 
-page.lyrics.value = restoreDraft();
+if (!page.lyrics.value) page.lyrics.value = restore(); // Somebody may have begun to write before this was loaded.
+sheet.follow();
 showDrafts();
-showEmpty();
-draftChanged(0);
-loadModel().catch(() => {}); // Every answer brings the model too.
+draftChanged({ pause: 0 });
+fetchModel().then(
+  (model) => (page.model.textContent = says.model(model)),
+  () => {}, // Every answer brings the model too.
+);
