@@ -224,7 +224,9 @@ def search_on_wandb(
         if sweep_id:
             _check_songs(client, sweep_id, validation)
         else:
-            sweep_id = client.ask("create", account.path, sweep.content, n_folds, seed, validation.digest)
+            sweep_id = client.ask(
+                "create", account.path, sweep.content, sweep.n_trials, n_folds, seed, validation.digest
+            )
         if memory:
             memory.parent.mkdir(parents=True, exist_ok=True)
             memory.write_text(sweep_id + "\n", encoding="utf-8")

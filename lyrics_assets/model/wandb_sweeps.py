@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from lyrics_assets.model.classifier import Hyperparameters
 from lyrics_assets.model.cross_validation import CrossValidation, mean
-from lyrics_assets.model.sweeps import METRIC, parse_sweep
+from lyrics_assets.model.sweeps import METRIC
 from lyrics_assets.model.tuning import Trial
 from lyrics_assets.model.workers import load_saved
 
@@ -26,12 +26,13 @@ _STREAM_SECONDS = 2.0
 _MEASURED_WITH = re.compile(r"n_folds=(\d+) seed=(-?\d+) songs=([0-9a-f]{32})")
 
 
-def create(path: str, content: Mapping[str, Any], n_folds: int, seed: int, songs: str) -> str:
+def create(path: str, content: Mapping[str, Any], n_trials: int, n_folds: int, seed: int, songs: str) -> str:
     """Create a sweep and return its id.
 
     Args:
         path: entity/project.
         content: of the sweep.yaml.
+        n_trials: at which W&B ends the sweep; without a run_cap it would never end.
         n_folds: with which it is measured; the sweep's description says so to whoever joins it.
         seed: likewise.
         songs: likewise, the digest of the cross-validation.
@@ -40,8 +41,8 @@ def create(path: str, content: Mapping[str, Any], n_folds: int, seed: int, songs
 
     entity, project = path.split("/")
     said = f"n_folds={n_folds} seed={seed} songs={songs}"
-    described = dict(content) | {"description": " ".join(filter(None, [content.get("description"), said]))}
-    return wandb.sweep(described, entity=entity, project=project)
+    described = " ".join(filter(None, [content.get("description"), said]))
+    return wandb.sweep(dict(content) | {"description": described, "run_cap": n_trials}, entity=entity, project=project)
 
 
 def describe(path: str, sweep_id: str) -> list[Any]:
@@ -52,9 +53,7 @@ def describe(path: str, sweep_id: str) -> list[Any]:
     """
     import wandb
 
-    config = _config(wandb.Api(), path, sweep_id)
-    parse_sweep(config)
-    found = _MEASURED_WITH.search(config.get("description") or "")
+    found = _MEASURED_WITH.search(_config(wandb.Api(), path, sweep_id).get("description") or "")
     if not found:
         raise ValueError(f"sweep {sweep_id} does not say by which songs it is measured: it was not created here")
     return [int(found[1]), int(found[2]), found[3]]
@@ -69,7 +68,7 @@ def count_left(path: str, sweep_id: str) -> int:
     import wandb
 
     api = wandb.Api()
-    return parse_sweep(_config(api, path, sweep_id)).n_trials - len(api.runs(path, filters={"sweep": sweep_id}))
+    return int(_config(api, path, sweep_id)["run_cap"]) - len(api.runs(path, filters={"sweep": sweep_id}))
 
 
 def work(path: str, sweep_id: str, validation: str, count: int, heartbeat_seconds: float) -> None:
@@ -96,7 +95,7 @@ def _run_one(validation: CrossValidation) -> None:
     import wandb
 
     with wandb.init(settings=_settings()) as run:
-        parameters = Hyperparameters(**dict(run.config))
+        parameters = Hyperparameters(**_named(dict(run.config)))
         folds: list[float] = []
         try:
             for score in validation.scores(parameters):
@@ -106,6 +105,10 @@ def _run_one(validation: CrossValidation) -> None:
             # The setting's fault. To the agent this is no failure: three of them within a minute would end it.
             run.summary["failure"] = str(error)
             run.finish(exit_code=1)
+
+
+def _named(config: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in config.items() if name in Hyperparameters.model_fields}
 
 
 def _log_fold(run: "wandb.Run", folds: Sequence[float]) -> None:
@@ -137,7 +140,7 @@ def read(path: str, sweep_id: str, n_folds: int) -> list[Any]:
 
 def _trial(run: Any, n_folds: int) -> list[Any]:
     folds = [float(score) for score in run.summary.get("folds") or []]
-    parameters = {name: value for name, value in run.config.items() if name in Hyperparameters.model_fields}
+    parameters = _named(run.config)
     if failure := run.summary.get("failure"):
         return [parameters, folds, "failed", failure]
     if len(folds) == n_folds and run.state == "finished":

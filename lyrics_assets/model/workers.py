@@ -8,6 +8,7 @@ import math
 import pickle
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures.process import BrokenProcessPool
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
@@ -18,7 +19,7 @@ from lyrics_assets.model.journal import Result, SearchError, Task
 if TYPE_CHECKING:
     import distributed
 
-WORTH_PROCESSES = 20_000
+WORTH_PROCESSES = 12_000
 """From how many songs times trials on, processes of their own save more than their start costs."""
 
 _IDLE_SECONDS = 15
@@ -66,7 +67,10 @@ def cores(n_processes: int) -> Workers:
         with validation.saved() as path:
 
             def run(tasks: Sequence[Task], deadline: float) -> Iterator[Result]:
-                yield from parallel(delayed(_measure_saved)(str(path), task, deadline) for task in tasks)
+                try:
+                    yield from parallel(delayed(_measure_saved)(str(path), task, deadline) for task in tasks)
+                except BrokenProcessPool as error:
+                    raise SearchError("a process that measures was killed; was the memory too small?") from error
 
             yield run
 

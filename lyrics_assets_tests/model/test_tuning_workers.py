@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -64,7 +65,6 @@ def in_this_process(learned):
 CHANGES = {
     "bayes": {},
     "halving": HALVING,
-    "random": {"method": "random"},
     "random halving": HALVING | {"method": "random", "run_cap": 12},
 }
 
@@ -88,6 +88,17 @@ def cluster():
 @pytest.mark.parametrize("name", CHANGES)
 def test_two_cores_give_the_same_trials(learned, in_this_process, name):
     assert search_songs(parse_sweep(SWEEP | CHANGES[name]), learned, 3, workers=cores(2)) == in_this_process[name]
+
+
+def test_a_process_that_is_killed_is_said(learned):
+    class Killing(Journal):
+        def add(self, result):
+            for child in psutil.Process().children():
+                if "loky" in " ".join(child.cmdline()):
+                    child.kill()
+
+    with pytest.raises(SearchError, match="a process that measures was killed"):
+        search(parse_sweep(SWEEP), CrossValidation(learned, 3), journal=Killing(), workers=cores(2))
 
 
 @pytest.mark.parametrize("name", ["bayes", "random halving"])
