@@ -422,6 +422,15 @@ def test_undo_and_redo_have_buttons_that_reach_over_new_sheets(page):
     assert page.evaluate(VALUE) == ""
 
 
+def test_a_text_that_was_typed_over_comes_back_by_one_undo(page):
+    page.click("#lyrics")
+    page.type("primeiro verso")
+    page.press("a", CONTROL, ("selectAll",))
+    page.type("x")
+    page.click("#undo")
+    assert page.evaluate(VALUE) == "primeiro verso"
+
+
 def test_the_draft_comes_back_after_a_reload(page):
     write(page, WITH_EMOJI)
     page.reload()

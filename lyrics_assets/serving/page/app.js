@@ -35,8 +35,9 @@ function onInput(event) {
   sheet.follow();
   rememberCaret();
   if (sheet.text === before.text) return;
-  const typed = event.inputType === "insertText" || event.inputType === "insertCompositionText";
-  history.record(before, { step: !typed && !event.inputType?.startsWith("deleteContent") });
+  const { start, end } = difference(before.text, sheet.text);
+  const typed = /^(insertText|insertCompositionText|deleteContent)/.test(event.inputType);
+  history.record(before, { step: !typed || end - start > 1 });
   page.notice.textContent = "";
   draftChanged();
 }
