@@ -222,20 +222,34 @@ def beats_champion(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.Ass
 
 @dg.asset_check(asset=lyrics_service, blocking=True)
 def answers_a_known_song(lake: Lake, bento_store: BentoStore) -> dg.AssetCheckResult:
-    """The newest Bento, started for real, answers over HTTP and tells the genre of a song that it learned from."""
+    """The newest Bento, started for real, answers over HTTP and tells the genre of a song that it learned from.
+
+    Its explanation adds up, and it names the song's own artist as the most similar one.
+    """
     from lyrics_assets.serving.client import classify
+    from lyrics_assets.serving.errors import MAX_CHARACTERS
 
     songs = lake.read_table(TRAINING_SET).to_pandas()
-    song = songs[songs["split"] == "train"].sort_values("n_words").iloc[-1]
+    learned = songs[(songs["split"] == "train") & (songs["lyrics"].str.len() <= MAX_CHARACTERS)]
+    song = learned.sort_values("n_words").iloc[-1]
     tag = bento_store.newest()
     with bento_store.serving(tag) as address:
-        answer = classify(address, song["lyrics"])
+        answer = classify(address, song["lyrics"], explain=True, neighbours=1)
+    told = answer["explanation"]
+    missing = told["logit"] - told["remainder"] - sum(word["weight"] for word in told["words"])
+    artists = [artist["artist"] for artist in answer["similar_artists"]]
     return _result(
-        answer["genre"] == song["genre"],
+        # Each weight is rounded to six digits.
+        answer["genre"] == song["genre"]
+        and abs(missing) < 1e-6 * (len(told["words"]) + 1)
+        and song["artist"] in artists,
         bento=tag,
         expected=song["genre"],
         answered=answer["genre"],
         confidence=answer["confidence"],
+        explanation_lacks=missing,
+        artist=song["artist"],
+        similar_artists=artists,
     )
 
 

@@ -40,13 +40,25 @@ class BentoStore(dg.ConfigurableResource):
 
     def build(self, project: Path, model_files: Path, release: Release) -> Bento:
         """Store the model, assemble the service around its exact tag, build the Bento."""
-        self._use_home()
         from lyrics_assets.serving.packaging import assemble, build_bento, save_model
 
-        release = save_model(model_files, release)
+        home = Path(self.home).absolute()
+        # BentoML makes the home that it first hears of, else one in the user's.
+        for name, value in self.environment().items():
+            os.environ.setdefault(name, value)
+        release = save_model(model_files, release, home)
         with tempfile.TemporaryDirectory() as folder:
             assemble(project, Path(folder), release)
-            return Bento(build_bento(Path(folder)), release)
+            return Bento(build_bento(Path(folder), home), release)
+
+    def tags(self) -> list[str]:
+        """Return the tags of all Bentos, newest first."""
+        import yaml
+
+        described = (Path(self.home) / "bentos" / NAME).glob("*/bento.yaml")
+        made = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in described}
+        versions = sorted(made, key=lambda version: str(made[version]["creation_time"]), reverse=True)
+        return [f"{NAME}:{version}" for version in versions]
 
     def newest(self) -> str:
         """Return the tag of the Bento that was built last.
@@ -54,12 +66,23 @@ class BentoStore(dg.ConfigurableResource):
         Raises:
             BentoError: there is none.
         """
-        if not (Path(self.home) / "bentos" / NAME).is_dir():
-            raise BentoError(f"{self.home} holds no Bento: materialize lyrics_service first")
-        self._use_home()
-        import bentoml
+        return self.find("latest")
 
-        return str(max(bentoml.list(NAME), key=lambda bento: bento.creation_time).tag)
+    def find(self, name: str) -> str:
+        """Return the tag that is meant by ``latest``, by ``previous``, the one before it, or by a tag or its version.
+
+        Raises:
+            BentoError: there is no such Bento.
+        """
+        tags = self.tags()
+        if not tags:
+            raise BentoError(f"{self.home} holds no Bento: materialize lyrics_service first")
+        wanted = {"latest": tags[0], "previous": tags[1] if len(tags) > 1 else None}.get(
+            name, name if ":" in name else f"{NAME}:{name}"
+        )
+        if wanted not in tags:
+            raise BentoError(f"there is no Bento {name}; there are, newest first: {', '.join(tags)}")
+        return wanted
 
     @contextmanager
     def serving(self, tag: str, port: int = 0) -> Iterator[str]:
@@ -69,7 +92,9 @@ class BentoStore(dg.ConfigurableResource):
             BentoError: it ended or was not ready within a minute; the message ends with what it printed.
         """
         port = port or _free_port()
-        command, environment = self.serve_command(tag, port), os.environ | self.environment()
+        # Who looks whether a Bento answers is no songwriter to be counted.
+        environment = os.environ | self.environment() | {"LYRICS_SERVICE_PREDICTION_LOG": ""}
+        command = self.serve_command(tag, port, "127.0.0.1")
         with tempfile.TemporaryFile() as output:
             process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=self.home)
             try:
@@ -82,18 +107,20 @@ class BentoStore(dg.ConfigurableResource):
                 _stop(process)
 
     @staticmethod
-    def serve_command(tag: str, port: int) -> list[str]:
-        """Return the command that serves a Bento on loopback in the foreground."""
-        return [sys.executable, "-m", "bentoml", "serve", tag, "--host", "127.0.0.1", "--port", str(port)]
+    def serve_command(tag: str, port: int, host: str | None = None) -> list[str]:
+        """Return the command that serves a Bento in the foreground.
+
+        Args:
+            tag: of the Bento.
+            port: to listen at.
+            host: address to listen at; None for the service's own setting, which is loopback unless changed.
+        """
+        command = [sys.executable, "-m", "bentoml", "serve", tag, "--port", str(port)]
+        return [*command, "--host", host] if host else command
 
     def environment(self) -> dict[str, str]:
         """Return the variables that make BentoML use this home and keep its telemetry off."""
-        return {"BENTOML_HOME": self.home, "BENTOML_DO_NOT_TRACK": "True"}
-
-    def _use_home(self) -> None:
-        """Point BentoML, which reads its home from the environment when it is first imported, at ours."""
-        Path(self.home).mkdir(parents=True, exist_ok=True)
-        os.environ.update(self.environment())
+        return {"BENTOML_HOME": str(Path(self.home).absolute()), "BENTOML_DO_NOT_TRACK": "True"}
 
 
 def _free_port() -> int:

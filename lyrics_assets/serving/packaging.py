@@ -39,7 +39,12 @@ def assemble(project: Path, folder: Path, release: Release) -> None:
 
 def _write_bentofile(folder: Path, bentofile: dict[str, Any], release: Release) -> None:
     bentofile["include"] += ["release.json"]
-    bentofile["labels"] |= {"model_version": str(release.version), "extraction_date": release.extraction_dates[-1]}
+    bentofile["labels"] |= {
+        "model_version": str(release.version),
+        "alias": release.alias,
+        "extraction_date": release.extraction_dates[-1],
+        "macro_f1": f"{release.macro_f1:.3f}",
+    }
     (folder / "bentofile.yaml").write_text(yaml.safe_dump(bentofile, allow_unicode=True), encoding="utf-8")
 
 
@@ -53,20 +58,24 @@ def assemble_space(project: Path, folder: Path, files: Path, release: Release) -
         shutil.copyfile(template, folder / template.name)
 
 
-def save_model(files: Path, release: Release) -> Release:
-    """Put the scorer's files into BentoML's model store; return the release with their exact tag."""
+def save_model(files: Path, release: Release, home: Path) -> Release:
+    """Put the scorer's files into the model store of BentoML's home; return the release with their exact tag."""
     import bentoml
+    from bentoml._internal.models import ModelStore
 
     labels = {"registry_version": str(release.version), "alias": release.alias}
     metadata = release.model_dump(exclude={"model_tag"})
-    with bentoml.models.create("lyrics_genre", labels=labels, metadata=metadata) as model:
+    # Which home BentoML itself knows was settled when somebody in this process first imported it.
+    (home / "models").mkdir(parents=True, exist_ok=True)
+    store = ModelStore(home / "models")
+    with bentoml.models.create("lyrics_genre", labels=labels, metadata=metadata, _model_store=store) as model:
         for file in files.iterdir():
             shutil.copyfile(file, Path(model.path) / file.name)
     return release.model_copy(update={"model_tag": str(model.tag)})
 
 
-def build_bento(folder: Path) -> str:
-    """Build the assembled folder into a Bento; return its tag.
+def build_bento(folder: Path, home: Path) -> str:
+    """Build the assembled folder into a Bento in BentoML's home; return its tag.
 
     In a process of its own: one that has imported a service keeps that first one for ever.
 
@@ -74,7 +83,12 @@ def build_bento(folder: Path) -> str:
         PackagingError: the build failed or took longer than five minutes.
     """
     command = [sys.executable, "-m", "bentoml", "build", "--output", "tag"]
-    environment = {**os.environ, "PYTHONPATH": str(folder), "BENTOML_DO_NOT_TRACK": "True"}
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(folder),
+        "BENTOML_HOME": str(home),
+        "BENTOML_DO_NOT_TRACK": "True",
+    }
     try:
         done = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=_BUILD_SECONDS, check=False

@@ -1,11 +1,17 @@
 """The release file: which model a Bento or a Space serves, fixed when it is built and read when it starts."""
 
 from pathlib import Path
-from typing import Self
+from typing import Annotated, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 FILE = "release.json"
+
+# A tuple's own schema is one that few readers of API documents know.
+Interval = Annotated[
+    tuple[float, float],
+    WithJsonSchema({"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 2}),
+]
 
 
 class Release(BaseModel):
@@ -18,7 +24,7 @@ class Release(BaseModel):
     alias: str = Field(description="Alias in the registry when it was released")
     extraction_dates: list[str] = Field(description="First and last extraction date that it learned from")
     macro_f1: float = Field(description="Macro-F1 on artists that it never saw")
-    macro_f1_interval: tuple[float, float] = Field(description="95 % bootstrap interval of macro_f1")
+    macro_f1_interval: Interval = Field(description="95 % bootstrap interval of macro_f1")
     n_train: int = Field(description="Songs that it learned from")
     trained_at: str = Field(description="UTC, ISO 8601")
 

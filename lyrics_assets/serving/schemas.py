@@ -1,8 +1,8 @@
 """What goes over the wire, as the API document tells it: requests are checked against it, answers are described."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from lyrics_assets.serving.errors import MAX_CHARACTERS, MAX_LYRICS
 from lyrics_assets.serving.release import Release
@@ -15,11 +15,18 @@ SAMPLE = (
 """A made-up verse for examples."""
 
 
+def _whole(value: Any) -> Any:
+    """Return 5.0 as 5: to JSON they are the same number."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     explain: bool = Field(False, description="Whether to tell what each word and line adds")
-    neighbours: int = Field(0, ge=0, le=MAX_NEIGHBOURS, description="How many similar artists to name")
+    neighbours: Annotated[int, BeforeValidator(_whole)] = Field(
+        0, ge=0, le=MAX_NEIGHBOURS, description="How many similar artists to name"
+    )
     genre: str | None = Field(None, max_length=100, description="Which genre to explain; the most probable if null")
 
 

@@ -71,14 +71,14 @@ def client(app=None, **options):
 
 
 def _site():
-    async def fail(_):
-        raise RuntimeError("palavra-que-ninguém-escreveria")
+    def answer(status):
+        async def endpoint(_):
+            return PlainTextResponse("\n", status)
 
-    async def unready(_):
-        return PlainTextResponse("no", 503)
+        return endpoint
 
-    page = Mount("/", StaticFiles(directory=PAGE, html=True))
-    return Starlette(routes=[Route("/fail", fail), Route("/readyz", unready), page])
+    probes = [Route("/livez", answer(200)), Route("/readyz", answer(200)), Route("/unready", answer(503))]
+    return Starlette(routes=[*probes, Mount("/", StaticFiles(directory=PAGE, html=True))])
 
 
 def run(app, messages, path="/classify", method="POST", headers=((b"content-type", b"application/json"),)):

@@ -218,7 +218,7 @@ def test_a_path_of_nobody_is_not_found(http, path):
 
 def test_a_model_that_is_not_loaded_yet_or_any_more_is_503():
     http = client(with_model=False)
-    for response in (http.post("/classify", json={"lyrics": "amor"}), http.get("/model"), http.get("/readyz")):
+    for response in (http.post("/classify", json={"lyrics": "amor"}), http.get("/model"), http.get("/unready")):
         refusal(response, 503, "not_ready")
         assert int(response.headers["retry-after"]) > 0
 
