@@ -72,29 +72,31 @@ class _Block:
         self.index = {term: index for index, term in enumerate(terms)}
         self._words: dict[str, NDArray[np.intp]] = {}
 
-    def known(self, piece: str) -> "NDArray[np.intp]":
-        """Return the known n-grams of a piece, with repetitions."""
-        # Words come again and again. Lines are kept by nobody: they are somebody's draft.
-        if isinstance(self.analyzer, WordNgrams):
-            return self._look_up(piece)
-        found = self._words.get(piece)
+    def of_word(self, word: str) -> "NDArray[np.intp]":
+        """Return the known n-grams of a word, with repetitions, of a block that reads words one by one."""
+        found = self._words.get(word)
         if found is None:
             if len(self._words) >= _WORDS_KEPT:
                 self._words.clear()
-            found = self._words[piece] = self._look_up(piece)
+            found = self._words[word] = self._look_up(self.analyzer.of_piece(word))
         return found
 
-    def _look_up(self, piece: str) -> "NDArray[np.intp]":
-        places = map(self.index.get, self.analyzer.of_piece(piece))
+    def _look_up(self, grams: list[str]) -> "NDArray[np.intp]":
+        places = map(self.index.get, grams)
         return np.array([place for place in places if place is not None], dtype=np.intp)
 
     def weigh(self, text: str) -> "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]":
         """Return the known n-grams of a normalised text, their counts, and their weights, of unit length."""
-        pieces = Counter(self.analyzer.pieces(text))
-        found = [self.known(piece) for piece in pieces]
-        times = np.repeat(np.fromiter(pieces.values(), np.float64, len(pieces)), [len(grams) for grams in found])
-        indices, places = np.unique(np.concatenate(found) if found else np.empty(0, np.intp), return_inverse=True)
-        counts = np.bincount(places, times, minlength=len(indices)).astype(np.float64)
+        # Words come again and again, in this text and the next. Lines are kept by nobody: they are somebody's draft.
+        if isinstance(self.analyzer, WordNgrams):
+            indices, times = np.unique(self._look_up(self.analyzer(text)), return_counts=True)
+            counts = times.astype(np.float64)
+        else:
+            words = Counter(self.analyzer.pieces(text))
+            found = [self.of_word(word) for word in words]
+            repeats = np.repeat(np.fromiter(words.values(), np.float64, len(words)), [len(grams) for grams in found])
+            indices, places = np.unique(np.concatenate(found) if found else np.empty(0, np.intp), return_inverse=True)
+            counts = np.bincount(places, repeats, minlength=len(indices)).astype(np.float64)
         weights = self.weighting.weigh(counts) * self.idf[indices]
         length = math.sqrt(float(weights @ weights))
         return indices, counts, weights / length if length else weights
@@ -227,7 +229,7 @@ class Scorer:
             read += len(indices)
             if isinstance(block.analyzer, CharNgrams):
                 by_word = {
-                    word: sum(by_gram[gram] for gram in block.known(word).tolist()) for line in lines for word in line
+                    word: sum(by_gram[gram] for gram in block.of_word(word).tolist()) for line in lines for word in line
                 }
                 for words, of_line in zip(lines, sums, strict=True):
                     for place, word in enumerate(words):
