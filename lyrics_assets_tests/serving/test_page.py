@@ -162,11 +162,29 @@ def test_too_little_text_gets_no_genre_and_is_told_so(page):
     assert page.evaluate(TINTS) == []
 
 
-def test_another_language_is_told(page):
+def test_another_language_is_told_and_nothing_else(page, site):
     write(page, ENGLISH)
     page.wait_for("document.querySelector('main.unsure')")
     assert page.text("#title") == "Não parece português"
-    assert "português" in page.text("#warnings")
+    assert page.evaluate("[...document.querySelectorAll('#warnings li')].map((item) => item.textContent)") == [
+        warning["message"] for warning in site.answer(ENGLISH)["warnings"] if warning["code"] == "not_portuguese"
+    ]
+
+
+def test_a_close_call_names_both_genres(page, site):
+    verses = (GOSPEL + "\n" + SAMBA).split("\n")
+    texts = ("\n".join(verses[start:end]) for start in range(5) for end in range(start + 2, len(verses) + 1))
+    text = next(text for text in texts if _is_close(site.answer(text)))
+    write(page, text)
+    first, second = list(site.answer(text)["probabilities"])[:2]
+    page.wait_for(title_is(f"{first} e {second}"))
+    assert page.text("#lead") == "Em dúvida entre"
+    assert " contra " in page.text("#detail")
+    assert not page.evaluate("document.querySelector('#warnings').checkVisibility()")
+
+
+def _is_close(answer):
+    return [warning["code"] for warning in answer["warnings"]] == ["close_call"]
 
 
 def test_the_model_and_its_score_are_told_in_words(page):

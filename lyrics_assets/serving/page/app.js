@@ -148,7 +148,7 @@ function showAnswer(question, answer) {
   latest = { question, answer };
   clearTrouble();
   showVerdict(said);
-  showWarnings(answer.warnings.filter(({ code }) => code !== "close_call"));
+  showWarnings(said.warnings);
   page.main.className = said.known ? (said.doubtful ? "doubtful" : "known") : "unsure";
   document.title = said.known ? `${said.title} · ${says.TITLE}` : says.TITLE;
 

@@ -20,9 +20,10 @@ const WARNINGS = {
   close_call: "Dois gêneros estão quase empatados.",
 };
 
+// Of several reasons the first is told: more verses do not make another language Portuguese.
 const WITHOUT_GENRE = {
-  too_short: "Cedo para dizer",
   not_portuguese: "Não parece português",
+  too_short: "Cedo para dizer",
   unlike_anything_known: "Não conheço nada assim",
 };
 
@@ -43,15 +44,19 @@ export function verdict({ genre, confidence, probabilities, warnings }) {
   const [first, second] = Object.entries(probabilities);
   const codes = warnings.map(({ code }) => code);
   if (genre === null) {
-    const reason = codes.find((code) => code in WITHOUT_GENRE);
-    return { lead: "Sem palpite", title: WITHOUT_GENRE[reason] ?? "Cedo para dizer", detail: "", known: false };
+    const reason = Object.keys(WITHOUT_GENRE).find((code) => codes.includes(code));
+    const told = warnings.filter(({ code }) => code === reason || !(code in WITHOUT_GENRE));
+    const title = WITHOUT_GENRE[reason] ?? "Cedo para dizer";
+    return { lead: "Sem palpite", title, detail: "", warnings: told, known: false };
   }
   if (codes.includes("close_call") && second) {
     const title = `${first[0]} e ${second[0]}`;
     const detail = `${share(first[1])} contra ${share(second[1])}.`;
-    return { lead: "Em dúvida entre", title, detail, known: true, doubtful: true };
+    const told = warnings.filter(({ code }) => code !== "close_call"); // The verdict says it.
+    return { lead: "Em dúvida entre", title, detail, warnings: told, known: true, doubtful: true };
   }
-  return { lead: "Soa como", title: genre, detail: `${confidenceInWords(confidence)}: ${share(confidence)}.`, known: true };
+  const detail = `${confidenceInWords(confidence)}: ${share(confidence)}.`;
+  return { lead: "Soa como", title: genre, detail, warnings, known: true };
 }
 
 function confidenceInWords(confidence) {
