@@ -1,6 +1,7 @@
-"""The page's real files and the real answers behind one loopback server, which can be slow, out of order or broken."""
+"""The page and the API of this process on a port of loopback, which can be slow, out of order or broken."""
 
 import asyncio
+import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -9,19 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Mount, Route
+from starlette.responses import JSONResponse
 from starlette.staticfiles import StaticFiles
 
 import lyrics_assets.serving
 from lyrics_assets.model.scorer import Scorer
-from lyrics_assets.serving.api import SECURITY_HEADERS
+from lyrics_assets.serving.api import Api, Shared
 from lyrics_assets.serving.classification import Classifier
 from lyrics_assets.serving.errors import Problem
 from lyrics_assets.serving.release import Release
+from lyrics_assets.serving.settings import ServiceSettings
 
 PAGE = Path(lyrics_assets.serving.__file__).with_name("page")
 RELEASE = Release(
@@ -39,50 +37,43 @@ _SECONDS = 20
 class Held:
     """A question that waits for its answer."""
 
-    def __init__(self, question: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, question: dict[str, Any]) -> None:
         self.question = question
-        self.left = False
-        """Whether the page has called it off."""
-        self._loop = loop
+        self._loop = asyncio.get_running_loop()
         self._released = asyncio.Event()
 
     def release(self) -> None:
         """Let the answer go."""
         self._loop.call_soon_threadsafe(self._released.set)
 
-    async def wait(self, request: Request) -> None:
-        """Wait until it is released or the page has gone."""
-        released = asyncio.create_task(self._released.wait())
-        while not released.done() and not self.left:
-            await asyncio.wait([released], timeout=0.02)
-            self.left = await request.is_disconnected()
+    async def wait(self, receive: Any) -> bool:
+        """Wait until it is released, or the page has called it off; return whether it is still wanted."""
+        released, gone = asyncio.create_task(self._released.wait()), asyncio.create_task(receive())
+        await asyncio.wait([released, gone], return_when=asyncio.FIRST_COMPLETED)
+        wanted = not gone.done()
         released.cancel()
+        gone.cancel()
+        return wanted
 
 
 class PageServer:
-    """What the page talks to; a test may break it and mend it."""
+    """An ASGI application: what the page talks to. A test may break it and mend it."""
 
     def __init__(self, scorer: Scorer) -> None:
-        self._classifier = Classifier(scorer, RELEASE)
+        shared = Shared(ServiceSettings())
+        self._classifier = shared.classifier = Classifier(scorer, RELEASE)
+        self._api = Api(StaticFiles(directory=PAGE, html=True), shared)
         self._changed = threading.Condition()
         self._holding = False
-        self._broken: Problem | None = None
+        self._problem: Problem | None = None
         self.asked: list[dict[str, Any]] = []
         """Every question so far."""
         self.held: list[Held] = []
-        """Those that wait, oldest first."""
-        self.app = Starlette(
-            routes=[
-                Route("/classify", self._classify, methods=["POST"]),
-                Route("/model", self._model),
-                Mount("/", StaticFiles(directory=PAGE, html=True)),
-            ],
-            middleware=[Middleware(_WithHeaders)],
-        )
+        """Those that were kept waiting, oldest first."""
 
     def mend(self) -> None:
         """Answer at once and well, as in the beginning."""
-        self._holding, self._broken = False, None
+        self._holding, self._problem = False, None
         for held in self.held:
             held.release()
         self.held.clear()
@@ -94,7 +85,7 @@ class PageServer:
 
     def break_down(self, problem: Problem) -> None:
         """Refuse every question from now on."""
-        self._broken = problem
+        self._problem = problem
 
     def wait_for_questions(self, number: int, *, held: bool = False) -> None:
         """Wait until so many questions have come, or are held."""
@@ -102,52 +93,44 @@ class PageServer:
             came = self._changed.wait_for(lambda: len(self.held if held else self.asked) >= number, _SECONDS)
         assert came, f"{len(self.asked)} questions came, not {number}"
 
-    async def _model(self, _: Request) -> JSONResponse:
-        return JSONResponse(self._classifier.release)
+    def answer(self, lyrics: str, **options: Any) -> dict[str, Any]:
+        """Return what the service answers."""
+        return self._classifier.answer(lyrics, **options)
 
-    async def _classify(self, request: Request) -> Response:
-        question = await request.json()
-        problem = self._broken
-        held = Held(question, asyncio.get_running_loop()) if self._holding else None
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request, unless it is a question that is to be held or refused."""
+        if scope["type"] != "http" or scope["path"] != "/classify":
+            await self._api(scope, receive, send)
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        problem, question = self._problem, json.loads(body)
+        held = Held(question) if self._holding else None
         with self._changed:
             self.asked.append(question)
             if held:
                 self.held.append(held)
             self._changed.notify_all()
-        if held:
-            await held.wait(request)
-        if not problem:
-            try:
-                return JSONResponse(self.answer(**question))
-            except Problem as refusal:
-                problem = refusal
-        return JSONResponse(problem.to_json(), problem.status, problem.headers)
+        if held and not await held.wait(receive):
+            return
+        if problem:
+            await JSONResponse(problem.to_json(), problem.status, problem.headers)(scope, receive, send)
+            return
+        replayed = iter([{"type": "http.request", "body": body}])
 
-    def answer(self, lyrics: str, **options: Any) -> dict[str, Any]:
-        """Return what the service answers."""
-        return {**self._classifier.answer(lyrics, **options), "model": self._classifier.release}
+        async def receive_again() -> Any:
+            return next(replayed, None) or await receive()
 
-
-class _WithHeaders:
-    """Adds the headers of the service, its Content-Security-Policy among them."""
-
-    def __init__(self, app: Any) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        async def send_with_headers(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *SECURITY_HEADERS]
-            await send(message)
-
-        await self._app(scope, receive, send_with_headers)
+        await self._api(scope, receive_again, send)
 
 
 @contextmanager
 def serving(server: PageServer) -> Iterator[str]:
-    """Serve on a free port of loopback; yield the address."""
+    """Serve on a free port; yield the address."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(server.app, log_level="error", timeout_graceful_shutdown=1)
+        config = uvicorn.Config(server, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
         running = uvicorn.Server(config)
         thread = threading.Thread(target=running.run, args=([listener],), daemon=True)
         thread.start()
