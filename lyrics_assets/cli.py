@@ -257,6 +257,26 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
         click.echo("The last Bento stays as it is until release_job is run.")
 
 
+@main.command()
+@click.argument("sweep_id")
+@_home_option
+def agent(sweep_id: str, home: Path | None) -> None:
+    """Lend this machine to the W&B sweep SWEEP_ID, which another one has begun on the same training set."""
+    from lyrics_assets.assets.training import TRAINING_SET
+    from lyrics_assets.definitions import build_resources
+    from lyrics_assets.resources.tuning import WandbTuner
+
+    resources = build_resources(_settings(home))
+    lake: Lake = resources["lake"]  # type: ignore[assignment]
+    tuner = resources["tuner"]
+    if not isinstance(tuner, WandbTuner):
+        raise click.UsageError("LYRICS_WANDB_API_KEY is not set: there is no W&B to ask for the sweep")
+    songs = lake.read_table(TRAINING_SET).to_pandas()
+    trials = tuner.work(sweep_id, songs[songs["split"] == "train"].reset_index(drop=True))
+    best = f", the best with macro-F1 {trials[0].macro_f1:.3f}" if trials else ""
+    click.echo(f"The sweep {sweep_id} has {len(trials)} trials{best}.")
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", required=True, help="Name of this source in the lake: a-z, 0-9, _; not a crawled site's.")

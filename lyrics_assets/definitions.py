@@ -20,10 +20,10 @@ from lyrics_assets.resources.model_mirror import NoMirror
 from lyrics_assets.resources.space import SpaceFolder
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
-from lyrics_assets.resources.tuning import LocalTuner
+from lyrics_assets.resources.tuning import LocalTuner, Tuner, WandbTuner
 from lyrics_assets.schedules import schedules
 from lyrics_assets.sensors import sensors
-from lyrics_assets.settings import ROOT, Settings
+from lyrics_assets.settings import ROOT, Settings, SettingsError
 
 
 def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
@@ -31,6 +31,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
 
     Raises:
         HopsworksError: some of Hopsworks' settings are given and others that it needs are not.
+        SettingsError: the same of W&B's.
     """
     home = settings.home.absolute()
     return {
@@ -46,7 +47,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         ),
         "text_index": TextIndexDatabase(url=settings.text_index),
         "tracking": _build_tracking(settings),
-        "tuner": LocalTuner(sweep=str(ROOT / "sweep.yaml")),
+        "tuner": _build_tuner(settings),
         "bento_store": BentoStore(home=str(home / "bentoml")),
         "space": SpaceFolder(folder=str(home / "space")),
         "mailer": OutboxMailer(outbox=str(home / "outbox")),
@@ -60,6 +61,25 @@ def _build_tracking(settings: Settings) -> Tracking:
         return Tracking(uri=settings.tracking_uri)
     home = settings.home.absolute() / "mlflow"
     return Tracking(uri=f"sqlite:///{home / 'mlflow.db'}", artifacts=(home / "artifacts").as_uri())
+
+
+def _build_tuner(settings: Settings) -> Tuner:
+    """Return W&B Sweeps if there is a key for them, else the engine on this machine or a Dask cluster."""
+    home = settings.home.absolute()
+    search = {"sweep": str(ROOT / "sweep.yaml"), "folder": str(home / "tuning")}
+    if settings.wandb_api_key:
+        return WandbTuner(
+            **search,
+            api_key=dg.EnvVar("LYRICS_WANDB_API_KEY"),
+            base_url=settings.wandb_base_url,
+            entity=settings.wandb_entity,
+            project=settings.wandb_project,
+            agents=settings.wandb_agents,
+        )
+    if settings.wandb_entity:
+        raise SettingsError("LYRICS_WANDB_ENTITY set, LYRICS_WANDB_API_KEY not: set both to use W&B, or neither")
+    offline = str(home / "wandb") if settings.wandb_offline else ""
+    return LocalTuner(**search, dask_address=settings.dask_address, wandb_offline=offline)
 
 
 def _build_store(settings: Settings) -> dict[str, dg.ConfigurableResource]:

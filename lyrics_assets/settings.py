@@ -35,7 +35,7 @@ class Settings(BaseModel):
     genres: str = Field("", description="Genres to ask for, parted by commas; all if empty")
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
-
+    text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
     tracking_uri: str = Field("", description="URL of an MLflow server; SQLite under the home if empty")
     hopsworks_host: str = Field("", description="Hopsworks server, without https://; Delta tables in the home if empty")
     hopsworks_project: str = Field("", description="Project on that server")
@@ -45,7 +45,15 @@ class Settings(BaseModel):
         "", description="PEM file of the authority that signed the server; else the system's"
     )
     hopsworks_data_source: str = Field("", description="Data source (S3, GCS, ADLS) of the project that holds the rows")
-    text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
+    wandb_api_key: str = Field("", description="API key of Weights & Biases; the local engine if empty", repr=False)
+    wandb_base_url: str = Field("https://api.wandb.ai", description="Of the W&B server")
+    wandb_entity: str = Field("", description="User or team that owns the sweeps; the key's own if empty")
+    wandb_project: str = Field("lyrics-classifier", description="Project of the sweeps")
+    wandb_agents: int = Field(1, ge=1, description="Agents of a sweep on this machine")
+    wandb_offline: bool = Field(False, description="Keep an offline W&B run of each trial of the local engine")
+    dask_address: str = Field(
+        "", description="Dask scheduler for the local engine; this machine if empty"
+    )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

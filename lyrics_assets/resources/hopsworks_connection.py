@@ -24,6 +24,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.resources.secrets import reveal
+
 if TYPE_CHECKING:
     from hopsworks.project import Project
 
@@ -96,8 +98,7 @@ class HopsworksConnection(dg.ConfigurableResource):
         Raises:
             HopsworksError: the login was refused or took too long.
         """
-        # Outside of Dagster nobody has looked the variable up yet.
-        key = self.api_key.get_value() if isinstance(self.api_key, dg.EnvVar) else self.api_key
+        key = reveal(self.api_key)
         if not key:
             raise HopsworksError(f"no API key for {self.host}: set {API_KEY}")
         return _connect(

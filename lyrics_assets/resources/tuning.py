@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.resources.secrets import reveal
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -127,4 +129,4 @@ class WandbTuner(Tuner):
     def _account(self) -> "WandbAccount":
         from lyrics_assets.model.wandb_processes import WandbAccount
 
-        return WandbAccount(self.base_url, self.api_key, self.entity, self.project, self.timeout)
+        return WandbAccount(self.base_url, reveal(self.api_key), self.entity, self.project, self.timeout)

@@ -6,6 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from lyrics_assets.definitions import build_resources
+from lyrics_assets.resources.secrets import reveal
+from lyrics_assets.resources.tuning import LocalTuner, WandbTuner
 from lyrics_assets.settings import LIVE_ADDRESSES, ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
 from scrapy_project.genres import GENRE_NAMES, GENRES, find_genres
 
@@ -109,6 +111,23 @@ def test_a_tracking_server_takes_the_place_of_the_database_in_the_home(tmp_path)
     server = build_resources(Settings(home=tmp_path, tracking_uri="https://mlflow.example"))["tracking"]
     assert (server.uri, server.artifacts) == ("https://mlflow.example", "")
     assert build_resources(Settings(home=tmp_path))["tracking"].uri == f"sqlite:///{tmp_path}/mlflow/mlflow.db"
+
+
+def test_a_key_for_wandb_takes_the_search_there_and_is_shown_nowhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("LYRICS_WANDB_API_KEY", "k" * 40)
+    settings = Settings.from_environment()
+    tuner = build_resources(settings)["tuner"]
+    assert isinstance(tuner, WandbTuner)
+    assert "k" * 40 not in repr(tuner) + repr(settings)
+    assert reveal(tuner.api_key) == "k" * 40
+    with pytest.raises(SettingsError, match="LYRICS_WANDB_ENTITY set, LYRICS_WANDB_API_KEY not"):
+        build_resources(Settings(wandb_entity="team"))
+
+
+def test_without_wandb_the_search_is_local_and_can_use_a_cluster(tmp_path):
+    tuner = build_resources(Settings(home=tmp_path, dask_address="tcp://10.0.0.5:8786", wandb_offline=True))["tuner"]
+    assert isinstance(tuner, LocalTuner)
+    assert (tuner.dask_address, tuner.wandb_offline) == ("tcp://10.0.0.5:8786", str(tmp_path / "wandb"))
 
 
 def test_imitated_songs_and_real_ones_have_an_index_of_texts_each():
