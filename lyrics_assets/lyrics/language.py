@@ -1,7 +1,7 @@
 """In which languages a lyric is written, by share: songs switch between them. The detector is lingua."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from scrapy_project.language import detector
@@ -34,10 +34,22 @@ def detect_languages(texts: Sequence[str]) -> list[Languages]:
     return [_weigh([(passage, next(codes)) for passage in of_text]) for of_text in passages]
 
 
-def detect_languages_of(text: str) -> Languages:
-    """Return the same of one text, told in this thread: for so little, other threads cost more than they save."""
+def detect_languages_of(
+    text: str, at_most: int | None = None, is_portuguese: Callable[[str], bool] = lambda _: False
+) -> Languages:
+    """Return the same of one text, told in this thread: for so little, other threads cost more than they save.
+
+    Args:
+        text: lines parted by newlines.
+        at_most: how many passages to look at, spread evenly over the text; all if None.
+        is_portuguese: knows of some passages, for less than the detector takes, that they are Portuguese.
+    """
+    passages = _passages(text)
+    if at_most and len(passages) > at_most:
+        passages = [passages[place * len(passages) // at_most] for place in range(at_most)]
     tell = detector().detect_language_of
-    return _weigh([(passage, _code(tell(passage))) for passage in _passages(text)])
+    codes = [PORTUGUESE if is_portuguese(passage) else _code(tell(passage)) for passage in passages]
+    return _weigh(list(zip(passages, codes, strict=True)))
 
 
 def _code(language: "Language | None") -> str | None:

@@ -34,20 +34,18 @@ Handler = Callable[["Scope", "Receive", float], Awaitable[tuple[bytes, bytes]]]
 
 _log = logging.getLogger("lyrics_assets.serving")
 
-SECURITY_HEADERS: tuple[tuple[bytes, bytes], ...] = (
-    (
-        b"content-security-policy",
-        b"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        b"form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-    ),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"permissions-policy", b"camera=(), geolocation=(), microphone=(), payment=(), usb=()"),
-    (b"cross-origin-opener-policy", b"same-origin"),
-    (b"cross-origin-embedder-policy", b"require-corp"),
-    (b"cross-origin-resource-policy", b"same-origin"),
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'none'; base-uri 'none'; frame-ancestors "
 )
-_SECURED = frozenset(name for name, _ in SECURITY_HEADERS)
+_SECURITY_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-resource-policy": "same-origin",
+}
 _NO_STORE = (b"cache-control", b"no-store")
 # Nothing here has its version in its name: a browser asks each time, and is told 304.
 _ASK_AGAIN = (b"cache-control", b"no-cache")
@@ -94,6 +92,8 @@ class Api:
         self._shared = shared
         self._document: bytes | None = None
         self._header = shared.settings.client_header.lower().encode()
+        policy = {"content-security-policy": _POLICY + shared.settings.frame_ancestors}
+        self._security = [(name.encode(), value.encode()) for name, value in {**policy, **_SECURITY_HEADERS}.items()]
         self._get: dict[str, Callable[[], tuple[bytes, bytes]]] = {
             "/model": self._describe_model,
             "/docs.json": self._describe_api,
@@ -126,7 +126,7 @@ class Api:
             _log_fault(error)
             return await self._refuse(errors.internal_error(), send)
         cache = _NO_STORE if scope["method"] == "POST" or scope["path"] == "/metrics" else _ASK_AGAIN
-        await _send(send, 200, body, media_type, [cache])
+        await self._send(send, 200, body, media_type, [cache])
         return 200
 
     def _find(self, scope: "Scope") -> Callable[["Scope", "Receive"], Awaitable[tuple[bytes, bytes]]]:
@@ -252,8 +252,14 @@ class Api:
     async def _refuse(self, problem: Problem, send: "Send") -> int:
         self._shared.metrics.count_refusal(problem.code)
         headers = [(name.lower().encode(), value.encode()) for name, value in problem.headers.items()]
-        await _send(send, problem.status, to_json(problem.to_json()), _JSON, [_NO_STORE, *headers])
+        await self._send(send, problem.status, to_json(problem.to_json()), _JSON, [_NO_STORE, *headers])
         return problem.status
+
+    async def _send(self, send: "Send", status: int, body: bytes, media_type: bytes, headers: Headers) -> None:
+        length = (b"content-length", str(len(body)).encode())
+        lines = [(b"content-type", media_type), length, *headers, *self._security]
+        await send({"type": "http.response.start", "status": status, "headers": lines})
+        await send({"type": "http.response.body", "body": body})
 
     async def _hand_on(self, scope: "Scope", receive: "Receive", send: "Send") -> int:
         status = 500
@@ -268,10 +274,10 @@ class Api:
                     refused = _problem_of(status, message.get("headers", []))
                     status = refused.status
                     return
-                kept = [pair for pair in message.get("headers", []) if pair[0].lower() not in _SECURED]
+                kept = list(message.get("headers", []))
                 if not any(name.lower() == b"cache-control" for name, _ in kept):
                     kept.append(_ASK_AGAIN)
-                message = {**message, "headers": [*kept, *SECURITY_HEADERS]}
+                message = {**message, "headers": [*kept, *self._security]}
             if refused is None:
                 await send(message)
 
@@ -340,17 +346,6 @@ def _must_be_json(scope: "Scope") -> None:
 
 def _header(scope: "Scope", name: bytes) -> bytes | None:
     return next((value for key, value in scope["headers"] if key == name), None)
-
-
-async def _send(send: "Send", status: int, body: bytes, media_type: bytes, headers: Headers) -> None:
-    lines = [
-        (b"content-type", media_type),
-        (b"content-length", str(len(body)).encode()),
-        *headers,
-        *SECURITY_HEADERS,
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": lines})
-    await send({"type": "http.response.body", "body": body})
 
 
 def _log_fault(error: Exception) -> None:

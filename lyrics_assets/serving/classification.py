@@ -1,5 +1,6 @@
 """From a lyric to what the service answers: plain values, ready for JSON. No HTTP here, and nothing is kept."""
 
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 REFERENCE = "the mean of all genres"
 """What a genre's logit is relative to."""
 _DIGITS = 6
+_WORD = re.compile(r"[^\W_]")
 
 
 class Classifier:
@@ -77,11 +79,11 @@ class Classifier:
             raise errors.too_long(where)
         if genre is not None and genre not in self.scorer.classes:
             raise errors.unknown_genre(", ".join(self.scorer.classes))
-        n_words = count_words(lyrics)
-        if not n_words:
+        # The first finds a word in nearly every lyric at once; the second is what counts.
+        if not _WORD.search(lyrics) and not count_words(lyrics):
             raise errors.no_words(where)
         languages = self._tell_languages(lyrics)
-        judged = self.scorer.judge(lyrics, _portuguese_share(languages, n_words))
+        judged = self.scorer.judge(lyrics, _portuguese_share(languages, lyrics))
         best = next(iter(judged.probabilities))
         answer = {
             "genre": judged.genre,
@@ -95,7 +97,7 @@ class Classifier:
         if self._metrics:
             self._metrics.count_genre(judged.genre)
         if self._log:
-            self._log.write(self._figures(lyrics, n_words, languages, judged, time.perf_counter() - began))
+            self._log.write(self._figures(lyrics, languages, judged, time.perf_counter() - began))
         return answer
 
     def _tell_languages(self, lyrics: str) -> "Languages | None":
@@ -139,14 +141,12 @@ class Classifier:
             uncertainty.CLOSE_CALL: f"{first} e {second} estão quase empatados.",
         }.get(code, "Este palpite vale pouco.")
 
-    def _figures(
-        self, lyrics: str, n_words: int, languages: "Languages | None", judged: "Answer", seconds: float
-    ) -> dict[str, Any]:
+    def _figures(self, lyrics: str, languages: "Languages | None", judged: "Answer", seconds: float) -> dict[str, Any]:
         """Return what the prediction log keeps of an answer: nothing that was written can be told from it."""
         return {
             "model_version": self.release["version"],
             "characters": len(lyrics),
-            "words": n_words,
+            "words": count_words(lyrics),
             "language": languages.main if languages else None,
             "portuguese_share": round(languages.portuguese_share, 3) if languages else None,
             "genre": judged.genre,
@@ -158,13 +158,13 @@ class Classifier:
         }
 
 
-def _portuguese_share(languages: "Languages | None", n_words: int) -> float | None:
+def _portuguese_share(languages: "Languages | None", lyrics: str) -> float | None:
     """Return what the model is told of the language: nothing where nobody looked or nothing can be told."""
     if languages is None or languages.main is None:
         return None
     from lyrics_assets.serving.languages import MIN_WORDS
 
-    return languages.portuguese_share if n_words >= MIN_WORDS else None
+    return languages.portuguese_share if len(lyrics.split(maxsplit=MIN_WORDS)) >= MIN_WORDS else None
 
 
 def _language_json(languages: "Languages") -> dict[str, Any]:

@@ -33,6 +33,9 @@ class ServiceSettings(BaseModel):
         "", description="Header by which a trusted proxy tells the client's address; empty: the connection's own"
     )
     cors_origins: str = Field("", description="Origins whose pages may ask, parted by commas, or *; empty: none")
+    frame_ancestors: str = Field(
+        "'none'", pattern=r"^[^;,\r\n]+$", description="Sites that may show the page in a frame, as CSP writes them"
+    )
     prediction_log: Path | None = Field(None, description="Folder of the prediction log; empty: no log")
     language: bool = Field(True, description="Whether to tell the language of a lyric")
 

@@ -360,6 +360,12 @@ def test_the_page_comes_with_its_policy_and_is_asked_for_again(http):
     assert http.get("/", headers={"If-None-Match": page.headers["etag"]}).status_code == 304
 
 
+def test_a_site_may_be_allowed_to_show_the_page_in_a_frame(http):
+    assert "frame-ancestors 'none'" in http.get("/").headers["content-security-policy"]
+    framed = client(frame_ancestors="https://huggingface.co").get("/")
+    assert framed.headers["content-security-policy"].endswith("frame-ancestors https://huggingface.co")
+
+
 def test_answers_are_kept_by_nobody(http):
     assert http.post("/classify", json={"lyrics": DRAFT}).headers["cache-control"] == "no-store"
 

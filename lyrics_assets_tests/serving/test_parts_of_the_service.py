@@ -10,6 +10,7 @@ import pytest
 from lyrics_assets.lyrics.language import detect_languages, detect_languages_of
 from lyrics_assets.model import uncertainty
 from lyrics_assets.serving.client import ClientError, classify
+from lyrics_assets.serving.languages import is_evidently_portuguese, tell_languages
 from lyrics_assets.serving.limits import MAX_CLIENTS, RateLimiter, client_of
 from lyrics_assets.serving.prediction_log import PredictionLog
 from lyrics_assets.serving.settings import ServiceSettings, ServiceSettingsError
@@ -164,6 +165,39 @@ def test_every_warning_of_the_model_is_told_in_portuguese():
 def test_a_text_alone_is_told_as_in_a_batch():
     texts = [VERSE, "", "123", *(song.lyrics or song.original for song in songbook()[:40])]
     assert [detect_languages_of(text) for text in texts] == detect_languages(texts)
+
+
+def test_what_is_evidently_portuguese_the_detector_tells_so_too_and_it_is_most():
+    portuguese = [song.lyrics or song.original for song in songbook() if song.language == "pt" or song.lyrics]
+    foreign = [song.original for song in songbook() if song.language != "pt" and song.original]
+    passages = [passage for text in portuguese for passage in text.split("\n\n")]
+    evident = [passage for passage in passages if is_evidently_portuguese(passage)]
+    assert len(evident) > 0.5 * len(passages)
+    assert {detect_languages_of(passage).main for passage in evident} == {"pt"}
+    assert len(foreign) > 20
+    assert not [text for text in foreign for passage in text.split("\n") if is_evidently_portuguese(passage)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Quiero ver el sol nacer de nuevo en la ventana, mi corazón no sabe más esperar por ti, te quiero con el alma",
+        "Voglio vedere il sole nascere, il mio cuore non sa più aspettare, sono qui con te, come sempre, o mia bella",
+        "Je veux voir le soleil se lever à la fenêtre, mon coeur ne sait plus attendre, tu es là, à moi, la nuit",
+        "Oh no no na na na, do it again, we can do it all night, come on and say eu te amo",
+        "Ich bin um die Welt, da war das Licht, na und, wir tanzen in der Nacht",
+    ],
+)
+def test_another_language_is_not_evidently_portuguese(text):
+    assert not is_evidently_portuguese(text)
+    assert tell_languages(text).main != "pt"
+
+
+def test_of_a_long_text_passages_from_everywhere_are_told():
+    english = "\n".join(f"We will never let it go tonight my love number {number}" for number in range(200))
+    portuguese = "\n".join(f"A gente vai cantar até o dia clarear na rua {number}" for number in range(200))
+    half = tell_languages(f"{english}\n{portuguese}")
+    assert half.portuguese_share == pytest.approx(0.5, abs=0.1)
 
 
 # The client
