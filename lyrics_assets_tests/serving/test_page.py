@@ -459,6 +459,7 @@ def test_the_draft_comes_back_after_a_reload(page):
 def test_a_forgotten_draft_is_gone_for_good(page):
     write(page, SAMBA)
     page.click("#forget")
+    assert page.evaluate("document.activeElement.value") == "keep"
     page.click("#forgetting [value=keep]")
     assert page.evaluate(VALUE) == SAMBA
     page.click("#forget")
