@@ -22,12 +22,15 @@ lint: .venv/ready        ## style, formatting, types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-bench: .venv/ready       ## what things cost: crawl, archive, dataset, store, loading
+bench: .venv/ready       ## what things cost, from the crawl to the answer; about an hour
 	$(BIN)/python -m benchmarks.load
 	$(BIN)/python -m benchmarks.archive
 	$(BIN)/python -m benchmarks.crawl
 	$(BIN)/python -m benchmarks.dataset
 	$(BIN)/python -m benchmarks.store
+	$(BIN)/python -m benchmarks.search
+	$(BIN)/python -m benchmarks.scorer
+	$(BIN)/python -m benchmarks.serving
 
 bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
 	$(BIN)/python -m benchmarks.load
