@@ -122,7 +122,7 @@ def clean_environment(**settings):
 def start(store, tag, port, output, *, python=sys.executable, **settings):
     """Start a Bento at a port, without waiting; its output goes to an open file."""
     command = [python, "-m", "bentoml", "serve", tag, "--port", str(port)]
-    environment = clean_environment(**store.environment(), **settings)
+    environment = clean_environment(**(store.environment() | settings))
     return subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=store.home)
 
 

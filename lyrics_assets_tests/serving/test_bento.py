@@ -16,8 +16,10 @@ from packaging.requirements import Requirement
 
 from lyrics_assets.resources.bento_store import BentoError, BentoStore
 from lyrics_assets.serving.client import ClientError, classify
+from lyrics_assets.serving.packaging import assemble_space
+from lyrics_assets.settings import ROOT
 from lyrics_assets_tests.corpus import GENRES, songs
-from lyrics_assets_tests.serving.parts import DRAFT, build_bento, clean_environment, scorer, serving
+from lyrics_assets_tests.serving.parts import DRAFT, RELEASE, build_bento, clean_environment, scorer, serving
 
 MARKER = "palavraqueninguemescreveria"
 FORBIDDEN = ("dagster", "mlflow", "gradio", "sklearn", "pandas", "scrapy", "hopsworks", "wandb")
@@ -206,6 +208,19 @@ def test_an_exported_archive_serves_in_an_empty_store_and_a_clean_environment(st
     assert answer["genre"] == "Gospel"
     assert answer["language"]["main"] == "pt"
     assert answer["model"]["version"] == 7
+
+
+def test_a_space_serves_the_same_from_its_folder(home, tmp_path):
+    folder = tmp_path / "space"
+    assemble_space(ROOT, folder, home / "model", RELEASE)
+    settings = {"LYRICS_SERVICE_FRAME_ANCESTORS": "https://huggingface.co", "BENTOML_HOME": str(tmp_path / "home")}
+    name = "lyrics_assets.serving.service:LyricsService"
+    with serving(BentoStore(home=str(folder)), name, tmp_path / "log", **settings) as port:
+        address = f"http://127.0.0.1:{port}"
+        answer = classify(address, DRAFT, explain=True, neighbours=1)
+        page = httpx.get(address)
+    assert (answer["genre"], answer["model"]["model_tag"]) == ("Gospel", None)
+    assert page.headers["content-security-policy"].endswith("frame-ancestors https://huggingface.co")
 
 
 def bentoml(python, store, *arguments):
