@@ -51,9 +51,7 @@ class Settings(BaseModel):
     wandb_project: str = Field("lyrics-classifier", description="Project of the sweeps")
     wandb_agents: int = Field(1, ge=1, description="Agents of a sweep on this machine")
     wandb_offline: bool = Field(False, description="Keep an offline W&B run of each trial of the local engine")
-    dask_address: str = Field(
-        "", description="Dask scheduler for the local engine; this machine if empty"
-    )
+    dask_address: str = Field("", description="Dask scheduler for the local engine; this machine if empty")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import io
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -126,6 +127,7 @@ def best_hyperparameters(lake: Lake, tuner: dg.ResourceParam[Tuner]) -> dg.Mater
         metadata={
             "cross_validated_macro_f1": best.macro_f1,
             "parameters": best.parameters.model_dump(),
+            "outcomes": dict(Counter(trial.outcome for trial in trials)),
             "trials": dg.MetadataValue.md(table(rows)),
         }
     )
