@@ -139,13 +139,14 @@ def ui(port: int, home: Path | None) -> None:
 
 @main.command()
 @click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True)
+@click.option("--bento", default="latest", show_default=True, help="latest, previous, or a Bento's tag.")
 @_home_option
-def serve(port: int, home: Path | None) -> None:
-    """Serve the newest Bento, endpoint and page, until interrupted."""
+def serve(port: int, bento: str, home: Path | None) -> None:
+    """Serve a Bento, endpoint and page, until interrupted."""
     from lyrics_assets.definitions import build_resources
 
     store = build_resources(_settings(home))["bento_store"]
-    tag = store.newest()
+    tag = store.find(bento)
     click.echo(f"{tag}: http://127.0.0.1:{port}  (Ctrl-C stops it)")
     sys.exit(_wait(store.serve_command(tag, port), os.environ | store.environment()))
 

@@ -10,8 +10,9 @@ from contextlib import contextmanager
 import httpx
 from filelock import FileLock
 
+from lyrics_assets.model.scorer import Scorer
 from lyrics_assets.resources.tracking import Tracking
-from lyrics_assets_tests.corpus import TWO_GENRES, scorer
+from lyrics_assets_tests.corpus import TWO_GENRES, pipeline, songs
 
 PARAMETERS = {"C": 8.0, "balanced": True}
 TAGS = {"first_extraction_date": "2026-11-20", "last_extraction_date": "2026-11-24", "n_train": "48"}
@@ -40,9 +41,10 @@ def new_tracking(folder, tmp_path_factory):
 
 
 def register(tracking, files=None, **tags):
-    """Register a small model."""
+    """Register a small model, which knows its songs."""
     metrics = {"n_train": 48, "fit_seconds": 0.5}
-    return tracking.register(scorer(*TWO_GENRES), PARAMETERS, metrics, TAGS | tags, files)
+    scorer = Scorer.compile(pipeline(*TWO_GENRES), songs=songs(*TWO_GENRES))
+    return tracking.register(scorer, PARAMETERS, metrics, TAGS | tags, files)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ The model reads the normal form, in which accents, case and layout are gone and 
 import functools
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from lyrics_assets.lyrics.text import LINE_BREAKS, fold
@@ -68,8 +68,12 @@ def locate(text: str) -> list[list[Place]]:
     return [line for line in lines if line]
 
 
-def _fold_with_places(text: str) -> tuple[str, list[int], list[int]]:
+def _fold_with_places(text: str) -> tuple[str, Sequence[int], Sequence[int]]:
     """Return `fold` of the text with its line ends made one, and of each character its start and end in the text."""
+    if "\r\n" not in text and all(len(_fold_character(char)) == 1 for char in set(text)):
+        whole = fold(LINE_BREAKS.sub("\n", text))
+        if len(whole) == len(text):  # no two were composed to one: each stands where it stood
+            return whole, range(len(text)), range(1, len(text) + 1)
     folded: list[str] = []
     starts: list[int] = []
     ends: list[int] = []

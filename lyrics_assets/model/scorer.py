@@ -13,7 +13,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -55,6 +55,10 @@ class _Weighting(NamedTuple):
         return 1.0 + np.log(counts)
 
 
+Weighed: TypeAlias = "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]"
+"""Known n-grams in ascending order, their counts, and their weights, of unit length."""
+
+
 class _Block:
     """One block of n-grams, with the weight of each in a text."""
 
@@ -85,7 +89,7 @@ class _Block:
         places = map(self.index.get, grams)
         return np.array([place for place in places if place is not None], dtype=np.intp)
 
-    def weigh(self, text: str) -> "tuple[NDArray[np.intp], NDArray[np.float64], NDArray[np.float64]]":
+    def weigh(self, text: str) -> "Weighed":
         """Return the known n-grams of a normalised text, their counts, and their weights, of unit length."""
         # Words come again and again, in this text and the next. Lines are kept by nobody: they are somebody's draft.
         if isinstance(self.analyzer, WordNgrams):
@@ -164,11 +168,12 @@ class Scorer:
         """
         if genre is not None and genre not in self.classes:
             raise ValueError(f"no genre {genre}; known: {', '.join(self.classes)}")
-        text = normalise(lyrics)
-        logits = self._logits(text)
-        column = self.classes.index(genre) if genre is not None else int(self._link(logits).argmax())
         lines = locate(lyrics)
-        by_word, trust = self._word_weights(text, [[place.word for place in line] for line in lines], column)
+        words_by_line = [[place.word for place in line] for line in lines]
+        weighed = self._weigh("\n".join(map(" ".join, words_by_line)))
+        logits = self._logits(weighed)
+        column = self.classes.index(genre) if genre is not None else int(self._link(logits).argmax())
+        by_word, trust = self._word_weights(weighed, words_by_line, column)
         words = [
             [Span(place.start, place.end, weight) for place, weight in zip(line, weights, strict=True)]
             for line, weights in zip(lines, by_word, strict=True)
@@ -192,7 +197,7 @@ class Scorer:
         return self.neighbours.search(self._words(lyrics), limit)
 
     def _probabilities(self, text: str) -> dict[str, float]:
-        shares = self._link(self._logits(text))
+        shares = self._link(self._logits(self._weigh(text)))
         order = np.argsort(-shares, kind="stable")
         return {self.classes[index]: float(shares[index]) for index in order}
 
@@ -201,11 +206,14 @@ class Scorer:
         known = self._blocks[0].index
         return sum(word not in known for word in words) / len(words) if words else 1.0
 
-    def _logits(self, text: str) -> "NDArray[np.float64]":
+    def _weigh(self, text: str) -> "list[Weighed]":
+        """Return what each block finds in a normalised text."""
+        return [block.weigh(text) for block in self._blocks]
+
+    def _logits(self, weighed: "list[Weighed]") -> "NDArray[np.float64]":
         logits = self._bias.copy()
         offset = read = 0
-        for block in self._blocks:
-            indices, _, weights = block.weigh(text)
+        for block, (indices, _, weights) in zip(self._blocks, weighed, strict=True):
             logits += weights @ self._coefficients[indices + offset]
             offset += len(block.terms)
             read += len(indices)
@@ -214,27 +222,26 @@ class Scorer:
     def _link(self, logits: "NDArray[np.float64]") -> "NDArray[np.float64]":
         return link(logits, self._calibration.method)
 
-    def _word_weights(self, text: str, lines: list[list[str]], column: int) -> tuple[list[list[float]], float]:
-        """Return what each word of a normalised text, whose words by lines these are, adds to a genre's logit.
+    def _word_weights(
+        self, weighed: "list[Weighed]", lines: list[list[str]], column: int
+    ) -> tuple[list[list[float]], float]:
+        """Return what each word of a text, whose words by lines these are, adds to a genre's logit.
 
         And how far the text is trusted, which the weights are already multiplied by.
         """
         sums = [[0.0] * len(line) for line in lines]
         offset = read = 0
-        for block in self._blocks:
-            indices, counts, weights = block.weigh(text)
+        for block, (indices, counts, weights) in zip(self._blocks, weighed, strict=True):
             shares = weights * self._coefficients[indices + offset, column] / counts
-            by_gram = dict(zip(indices.tolist(), shares.tolist(), strict=True))
             offset += len(block.terms)
             read += len(indices)
             if isinstance(block.analyzer, CharNgrams):
-                by_word = {
-                    word: sum(by_gram[gram] for gram in block.of_word(word).tolist()) for line in lines for word in line
-                }
+                by_word = _sum_by_word(block, {word for line in lines for word in line}, indices, shares)
                 for words, of_line in zip(lines, sums, strict=True):
                     for place, word in enumerate(words):
                         of_line[place] += by_word[word]
             else:
+                by_gram = dict(zip(indices.tolist(), shares.tolist(), strict=True))
                 for words, of_line in zip(lines, sums, strict=True):
                     _share_phrases(block, words, by_gram, of_line)
         trust = float(self._calibration.trust(read))
@@ -333,6 +340,18 @@ class Scorer:
             raise
         except (OSError, KeyError, TypeError, ValueError, zipfile.BadZipFile) as error:
             raise ScorerError(f"{folder}: no readable model ({error})") from error
+
+
+def _sum_by_word(
+    block: _Block, words: set[str], indices: "NDArray[np.intp]", shares: "NDArray[np.float64]"
+) -> dict[str, float]:
+    """Return of each word the sum of its n-grams' shares; the n-grams are sorted."""
+    grams = [block.of_word(word) for word in words]
+    if not grams:
+        return {}
+    owners = np.repeat(np.arange(len(grams)), [len(of_word) for of_word in grams])
+    found = shares[np.searchsorted(indices, np.concatenate(grams))]
+    return dict(zip(words, np.bincount(owners, found, minlength=len(grams)).tolist(), strict=True))
 
 
 def _share_phrases(block: _Block, words: list[str], by_gram: dict[int, float], sums: list[float]) -> None:
