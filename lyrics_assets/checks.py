@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
-from lyrics_assets.assets.extraction import SOURCES, raw_name
+from lyrics_assets.assets.extraction import SOURCES, raw_name, raw_names
 from lyrics_assets.assets.monitoring import drift_report
 from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name, rejects_name
 from lyrics_assets.assets.serving import lyrics_service
@@ -116,8 +116,7 @@ def most_raw_songs_are_usable(context: dg.AssetCheckExecutionContext, lake: Lake
     """Not too many raw songs were rejected; a parser that broke, or a site that changed, shows here first."""
     date = _date(context, lake, "lyrics")
     reasons = lake.read_table(rejects_name(date))["reason"].to_pylist()
-    names = [raw_name(source, date) for source in lake.folders("raw") if lake.exists(raw_name(source, date))]
-    raw = sum(1 for name in names for _ in lake.read_lines(name))
+    raw = sum(1 for name in raw_names(lake, date) for _ in lake.read_lines(name))
     share = len(reasons) / max(1, raw)
     return _result(
         share <= MAX_REJECTED_SHARE,

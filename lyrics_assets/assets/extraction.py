@@ -42,6 +42,11 @@ def raw_name(source: str, date: str) -> str:
     return f"raw/{source}/{date}.jsonl"
 
 
+def raw_names(lake: Lake, date: str) -> list[str]:
+    """Return the lake's names of the raw songs of a date, also of sources imported under names of their own."""
+    return [name for source in lake.folders("raw") if lake.exists(name := raw_name(source, date))]
+
+
 def stats_name(source: str, date: str) -> str:
     """Return the lake's name of what the spider counted when it wrote those songs."""
     return f"raw_stats/{source}/{date}.json"

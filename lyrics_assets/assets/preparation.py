@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
-from lyrics_assets.assets.extraction import SOURCES, raw_name
+from lyrics_assets.assets.extraction import SOURCES, raw_names
 from lyrics_assets.markdown import table
 from lyrics_assets.partitions import daily
 from lyrics_assets.resources.feature_store import FeatureStore
@@ -46,8 +46,7 @@ def lyrics(context: dg.AssetExecutionContext, lake: Lake, text_index: TextIndexD
     from lyrics_assets.lyrics.dataset import build_dataset, read_raw
 
     date = context.partition_key
-    # Not SOURCES: a file that was imported is a source too, under a name of its own.
-    names = [raw_name(source, date) for source in lake.folders("raw") if lake.exists(raw_name(source, date))]
+    names = raw_names(lake, date)
     if not names:
         raise dg.Failure(
             f"no raw songs of {date}: materialize raw/* for that date, or import some, first", allow_retries=False

@@ -23,6 +23,7 @@ import pyarrow.compute as pc
 
 from lyrics_assets.lyrics.cleaning import DamagedTextError, mend
 from lyrics_assets.lyrics.identity import normalised_hash, song_id
+from lyrics_assets.lyrics.imports import MAX_NAME_CHARACTERS
 from lyrics_assets.lyrics.language import MIN_PORTUGUESE_SHARE, PORTUGUESE, Languages, detect_languages
 from lyrics_assets.lyrics.near_duplicates import TextIndex
 from lyrics_assets.lyrics.schema import SCHEMA
@@ -32,8 +33,6 @@ MIN_WORDS = 20
 """A text with fewer words is a fragment: no genre can be told from it."""
 MAX_CHARACTERS = 50_000
 """A longer text is not a song: a page that was parsed wrongly, or a dump."""
-MAX_NAME_CHARACTERS = 300
-"""A longer title, artist or genre is another field's text."""
 
 _BATCH_ROWS = 2_000
 _GROUPED_AT_ONCE = 5_000
