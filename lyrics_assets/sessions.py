@@ -4,7 +4,7 @@ import datetime as dt
 import os
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -127,6 +127,7 @@ class Session:
         """Print the table of what is there now."""
         store: FeatureStore = self._resources["feature_store"]  # type: ignore[assignment]
         report, bento = self._metadata("evaluation_report"), self._metadata("lyrics_service")
+        tuned = self._metadata("best_hyperparameters").get("parameters", {})
         dates = store.dates()
         genres = store.read_date(dates[-1], ["genre"])["genre"].to_pylist()
         low, high = report["macro_f1_interval"]
@@ -135,6 +136,7 @@ class Session:
             ("dates stored", f"{len(dates)}, {dates[0]} to {dates[-1]}"),
             (f"songs of {dates[-1]}", str(len(genres))),
             ("genres", str(len(set(genres)))),
+            ("tuned hyperparameters", _plain(tuned)),
             ("macro-F1 on new artists", f"{report['macro_f1']:.3f} (95 % interval {low:.3f} to {high:.3f})"),
             ("model version", f"{report['model_version']}: {report['promotion']}"),
             ("Bento", bento["bento"]),
@@ -151,6 +153,12 @@ class Session:
         return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
+def _plain(hyperparameters: Mapping[str, Any]) -> str:
+    """Return those that are set, numbers to three digits."""
+    shown = {name: f"{value:.3g}" if isinstance(value, float) else value for name, value in hyperparameters.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if value is not None)
+
+
 @contextmanager
 def open_session(settings: Settings, *, verbose: bool) -> Iterator[Session]:
     """Open the project on the settings' home for as long as the context lasts.
@@ -159,7 +167,7 @@ def open_session(settings: Settings, *, verbose: bool) -> Iterator[Session]:
     """
     home = settings.home.absolute()
     log = None if verbose else home / "logs" / "lyrics.log"
-    with _terminal(log) as terminal, open_instance(home) as instance:
+    with _terminal(log) as terminal, open_instance(home, settings.dagster_home) as instance:
         width = None if terminal.isatty() else PLAIN_WIDTH
         yield Session(settings, instance, Console(file=terminal, width=width, highlight=False), verbose=verbose)
 

@@ -34,7 +34,7 @@ def resources(demo):
 
 def test_the_demonstration_succeeds_and_sums_up(demo):
     assert demo.finished.code == 0, demo.finished.err
-    for expected in ("dates stored", "3, ", "genres", "macro-F1", "lyrics_genre:", "report.html", "answered:"):
+    for expected in ("dates stored", "3, ", "genres", "tuned", "word_min_df", "macro-F1", "lyrics_genre:", "report.html", "answered:"):
         assert expected in demo.finished.out
 
 

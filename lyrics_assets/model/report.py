@@ -22,6 +22,8 @@ from lyrics_assets.model.promotion import TOLERANCE, compare, decide_promotion
 from lyrics_assets.model.scorer import Scorer
 from lyrics_assets.model.splits import TEST, TRAIN
 
+NO_WARNING = "none"
+"""Stands for the songs whose answer carries no warning."""
 _LIBRARIES = ("scikit-learn", "numpy", "scipy", "pandas", "mlflow", "dagster")
 
 
@@ -82,6 +84,7 @@ def _evaluate_release(
         "n_train_artists": int(train["artist"].map(artist_key).nunique()),
         "n_left_out": len(songs) - len(train) - len(test),
     }
+    report["uncertainty"] = measure_uncertainty(challenger, test)
     report["random_split"] = measure_random_split(songs, len(test), fit, seed) if options.random_split else None
     report["learning_curve"] = measure_learning_curve(train, test, report, fit, seed, options.learning_curve_max_songs)
     report["baselines"] = measure_baselines(
@@ -107,6 +110,27 @@ def predict(scorer: Scorer, songs: pd.DataFrame) -> pd.DataFrame:
     """Return the probabilities of each song, same rows, one column a genre."""
     rows = [scorer.probabilities(text) for text in songs["lyrics"]]
     return pd.DataFrame(rows, index=songs.index, columns=scorer.classes)
+
+
+def measure_uncertainty(scorer: Scorer, test: pd.DataFrame) -> dict[str, Any]:
+    """Return the bounds of a model's warnings with the tables they were chosen by, and what came of them on the test.
+
+    `warned` has, for each warning and for none, the test songs and the share whose most probable genre is theirs. The
+    tables are of out-of-fold training songs: no test song had a say in the bounds.
+    """
+    answers = [scorer.judge(text) for text in test["lyrics"]]
+    rows = pd.DataFrame(
+        {
+            "warning": [answer.warnings or (NO_WARNING,) for answer in answers],
+            "hit": [next(iter(answer.probabilities)) for answer in answers] == test["genre"].to_numpy(dtype=str),
+        }
+    ).explode("warning")
+    warned = {
+        str(name): {"songs": len(hits), "accuracy": float(hits.mean())}
+        for name, hits in rows.groupby("warning", sort=False)["hit"]
+    }
+    bounds = scorer.bounds.to_json()
+    return {name: value for name, value in bounds.items() if name != "prior"} | {"warned": warned}
 
 
 def report_files(report: Mapping[str, Any]) -> dict[str, bytes]:

@@ -6,17 +6,20 @@ import json
 import re
 import xml.etree.ElementTree as ET
 
+import numpy as np
 import pytest
 from threadpoolctl import threadpool_limits
 
 from lyrics_assets.model.baselines import MAJORITY, ORIGINAL
 from lyrics_assets.model.classifier import build_pipeline
 from lyrics_assets.model.figures import calibration_svg, confusion_picture, learning_curve_svg
+from lyrics_assets.model.fitting import fit_classifier
 from lyrics_assets.model.promotion import learned_songs
 from lyrics_assets.model.report import (
     Champion,
     Options,
     evaluate_release,
+    measure_uncertainty,
     predict,
     render_html,
     report_files,
@@ -107,6 +110,7 @@ def test_the_report_keeps_its_contract(report):
         "baselines",
         "champion",
         "promotion",
+        "uncertainty",
         "n_train",
         "n_test",
         "environment",
@@ -138,6 +142,30 @@ def test_the_figures_are_those_of_the_scorer(report, parted, challenger):
     _, test = parted
     guesses = [next(iter(challenger.probabilities(text))) for text in test["lyrics"]]
     assert report["accuracy"] == pytest.approx((test["genre"] == guesses).mean())
+
+
+def test_the_report_tells_what_came_of_the_warnings_on_the_test_songs(report, parted, challenger):
+    _, test = parted
+    answers = [challenger.judge(text) for text in test["lyrics"]]
+    warned = report["uncertainty"]["warned"]
+    quiet = [not answer.warnings for answer in answers]
+    assert warned["none"]["songs"] == sum(quiet)
+    right = [answer.genre == genre for answer, genre in zip(answers, test["genre"], strict=True)]
+    assert warned["none"]["accuracy"] == pytest.approx(np.mean(np.array(right)[quiet]))
+    codes = {code for answer in answers for code in answer.warnings}
+    assert set(warned) == codes | {"none"}
+
+
+def test_the_report_shows_the_tables_that_the_bounds_were_chosen_by(report, parted):
+    fitted = fit_classifier(parted[0], SMALL)
+    scorer = Scorer.compile(fitted.pipeline, fitted.bounds)
+    uncertainty = measure_uncertainty(scorer, parted[1])
+    assert uncertainty["coverage"] == list(fitted.bounds.coverage)
+    page = render_html({**report, "uncertainty": uncertainty}, PNG_SIGNATURE)
+    for row in uncertainty["coverage"]:
+        assert f"{row['songs']} songs</small></td><td>{row['min_margin']:.3f}</td>" in page
+    assert f"a text under {fitted.bounds.min_words} words" in page
+    assert "These bounds are guesses" in render_html(report, PNG_SIGNATURE)
 
 
 def test_the_random_split_and_the_learning_curve_use_the_same_recipe(report, learned, parted):
