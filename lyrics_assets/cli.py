@@ -278,6 +278,32 @@ def agent(sweep_id: str, home: Path | None) -> None:
     click.echo(f"The sweep {sweep_id} has {len(trials)} trials{best}.")
 
 
+@main.command()
+@click.option("--dry-run", is_flag=True, help="Only tell what would be removed, and why.")
+@_home_option
+def prune(dry_run: bool, home: Path | None) -> None:
+    """Remove what is older than the settings keep; never what the champion stands on."""
+    from rich.console import Console
+
+    from lyrics_assets.definitions import build_resources
+    from lyrics_assets.model_table import PLAIN_WIDTH
+    from lyrics_assets.retention import Retention, carry_out, removal_table
+    from lyrics_assets.runs import open_instance
+
+    settings = _settings(home)
+    resources = build_resources(settings)
+    retention: Retention = resources["retention"]  # type: ignore[assignment]
+    stores: list[Any] = [resources[name] for name in ("lake", "tracking", "bento_store")]
+    with open_instance(settings.home.absolute(), settings.dagster_home) as instance:
+        removals = list(retention.plan(instance, *stores))
+        failures = [] if dry_run else carry_out(removals, lambda removal: None)
+    console = Console(highlight=False)
+    console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
+    console.print(removal_table(removals, "would be removed" if dry_run else "removed"))
+    if failures:
+        raise click.ClickException("not removed: " + "; ".join(failures))
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", required=True, help="Name of this source in the lake: a-z, 0-9, _; not a crawled site's.")
@@ -327,7 +353,7 @@ def _import(file: Path, rules: "ImportRules", date: str, settings: Settings) -> 
         # Also without a reject: those of an import before this one are no longer true.
         rejects_address = lake.publish(str(bad), import_rejects_name(rules.source, date))
         address = lake.publish(str(good), raw_name(rules.source, date))
-    with open_instance(settings.home.absolute()) as instance:
+    with open_instance(settings.home.absolute(), settings.dagster_home) as instance:
         instance.report_runless_asset_event(
             dg.AssetMaterialization(
                 ["raw", "imported"],

@@ -1,38 +1,106 @@
-"""When the jobs run. Schedules start stopped: an operator turns them on in the UI."""
+"""When the jobs run, by the settings' cron strings in São Paulo's time. Schedules start stopped: an operator turns
+them on in the UI."""
+
+import datetime as dt
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from lyrics_assets.jobs import extraction_job, training_job, tuning_job
+from lyrics_assets.assets.extraction import SOURCES
+from lyrics_assets.assets.preparation import lyrics_features
+from lyrics_assets.jobs import extraction_job, pruning_job, training_job, tuning_job
 from lyrics_assets.partitions import TIMEZONE
+from lyrics_assets.resources.crawler import Crawler, CrawlRefusedError
+from lyrics_assets.settings import Settings, SettingsError
+
+Job = type(training_job)
+"""A job of assets before they are known: the class has no public name."""
+_UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
 
 
-@dg.schedule(
-    name="daily_extraction",
-    job=extraction_job,
-    cron_schedule="0 5 * * *",
-    execution_timezone=TIMEZONE,
-    description="At 05:00 in São Paulo asks for today's partition: a site shows only today.",
-)
-def daily_extraction(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
-    """Ask for the partition of the day of the tick, once."""
-    date = context.scheduled_execution_time.strftime("%Y-%m-%d")
-    return dg.RunRequest(run_key=date, partition_key=date)
+def _daily_extraction(cron: str) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="daily_extraction",
+        job=extraction_job,
+        cron_schedule=cron,
+        execution_timezone=TIMEZONE,
+        description="Asks for the partition of the tick's day in São Paulo, unless it is stored already or under way: "
+        "of several ticks a day, the later ones try again what failed.",
+    )
+    def daily_extraction(context: dg.ScheduleEvaluationContext, crawler: Crawler) -> dg.RunRequest | dg.SkipReason:
+        tick = context.scheduled_execution_time.astimezone(ZoneInfo(TIMEZONE))
+        reason = _why_not(context.instance, crawler, tick.date())
+        if reason:
+            return dg.SkipReason(reason)
+        return dg.RunRequest(run_key=tick.isoformat(timespec="minutes"), partition_key=tick.date().isoformat())
+
+    return daily_extraction
 
 
-weekly_training = dg.ScheduleDefinition(
-    name="weekly_training",
-    job=training_job,
-    cron_schedule="0 7 * * 1",
-    execution_timezone=TIMEZONE,
-    description="On Mondays at 07:00 trains on the newest history.",
-)
+def _why_not(instance: dg.DagsterInstance, crawler: Crawler, date: dt.date) -> str:
+    """Return why a date is not to be asked for now; nothing if it is."""
+    if date.isoformat() in instance.get_materialized_partitions(lyrics_features.key):
+        return f"{date} is stored already"
+    tags = {"dagster/partition": date.isoformat()}
+    under_way = dg.RunsFilter(job_name=extraction_job.name, tags=tags, statuses=_UNDER_WAY)
+    if instance.get_runs_count(under_way):
+        return f"{date} is being extracted already"
+    try:
+        for source in SOURCES:
+            crawler.mode(source, date)
+    except CrawlRefusedError as refusal:
+        # The tick of a past day, caught up with after the daemon was down.
+        return str(refusal)
+    return ""
 
-monthly_tuning = dg.ScheduleDefinition(
-    name="monthly_tuning",
-    job=tuning_job,
-    cron_schedule="0 1 1 * *",
-    execution_timezone=TIMEZONE,
-    description="On the first of the month at 01:00 searches for better hyperparameters.",
-)
 
-schedules = [daily_extraction, weekly_training, monthly_tuning]
+def _on_history(name: str, job: Job, cron: str, description: str) -> dg.ScheduleDefinition:
+    """Return a schedule of a job that reads the feature store, which waits for the first date to be stored."""
+
+    @dg.schedule(name=name, job=job, cron_schedule=cron, execution_timezone=TIMEZONE, description=description)
+    def on_history(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        if context.instance.get_latest_materialization_event(lyrics_features.key) is None:
+            return dg.SkipReason("the feature store holds no date yet")
+        return dg.RunRequest(run_key=context.scheduled_execution_time.isoformat(timespec="minutes"))
+
+    return on_history
+
+
+def _weekly_pruning(cron: str) -> dg.ScheduleDefinition:
+    return dg.ScheduleDefinition(
+        name="weekly_pruning",
+        job=pruning_job,
+        cron_schedule=cron,
+        execution_timezone=TIMEZONE,
+        description="Removes what is older than the settings keep; never what the champion stands on.",
+    )
+
+
+def build_schedules(settings: Settings) -> list[dg.ScheduleDefinition]:
+    """Return all schedules.
+
+    Raises:
+        SettingsError: a setting is no cron string.
+    """
+    training = "Trains on the newest history."
+    tuning = "Searches for better hyperparameters."
+    built = []
+    for setting, build in (
+        ("extraction_cron", _daily_extraction),
+        ("training_cron", lambda cron: _on_history("weekly_training", training_job, cron, training)),
+        ("tuning_cron", lambda cron: _on_history("monthly_tuning", tuning_job, cron, tuning)),
+        ("pruning_cron", _weekly_pruning),
+    ):
+        cron = getattr(settings, setting)
+        try:
+            built.append(build(cron))
+        except dg.DagsterInvalidDefinitionError as error:
+            raise SettingsError(
+                f"LYRICS_{setting.upper()}: {cron!r} is no cron string of minute, hour, day, month, weekday"
+            ) from error
+    return built

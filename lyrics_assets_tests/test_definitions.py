@@ -92,11 +92,19 @@ def test_every_asset_and_check_is_described(graph):
 def test_jobs_schedules_and_sensors_are_those_that_are_documented(defs):
     repository = defs.get_repository_def()
     jobs = {job.name for job in repository.get_all_jobs() if not job.name.startswith("__")}
-    assert jobs == {"extraction_job", "tuning_job", "training_job", "release_job", "monitoring_job"}
+    assert jobs == {
+        "extraction_job",
+        "tuning_job",
+        "training_job",
+        "release_job",
+        "monitoring_job",
+        "pruning_job",
+    }
     assert {schedule.name for schedule in repository.schedule_defs} == {
         "daily_extraction",
         "weekly_training",
         "monthly_tuning",
+        "weekly_pruning",
     }
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "report_mail",
@@ -123,16 +131,6 @@ def test_loading_imports_no_heavy_library():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
-
-
-@pytest.mark.parametrize("hour", [5, 23])
-def test_the_daily_tick_asks_for_the_partition_of_its_own_day_once(defs, hour):
-    repository = defs.get_repository_def()
-    tick = dt.datetime(2026, 11, 24, hour, 0, tzinfo=ZoneInfo(TIMEZONE))
-    with dg.DagsterInstance.ephemeral() as instance:
-        context = dg.build_schedule_context(instance, scheduled_execution_time=tick, repository_def=repository)
-        (request,) = repository.get_schedule_def("daily_extraction").evaluate_tick(context).run_requests
-    assert (request.partition_key, request.run_key) == ("2026-11-24", "2026-11-24")
 
 
 def test_today_is_a_partition_already_at_the_tick(graph):

@@ -39,6 +39,9 @@ COOKIE_HEADERS = frozenset({b"Set-Cookie", b"Set-Cookie2"})
 
 COMPRESSION_LEVEL = 6
 
+_ROOM = ("freelist_count", "page_count")
+"""SQLite's words for its own pages, not the archive's: those that nothing uses, and all."""
+
 _metadata = sa.MetaData()
 PAGES = sa.Table(
     "pages",
@@ -159,6 +162,26 @@ class Archive:
         with self._engine.connect() as connection:
             pages, size = connection.execute(query).one()
         return ArchiveSize(pages, int(size or 0))
+
+    def dates(self) -> dict[date, ArchiveSize]:
+        """Return how much is stored of each date, over all sites, oldest first; visits every row, but reads no body."""
+        columns = PAGES.c.fetched_on, sa.func.count(), sa.func.sum(sa.func.length(PAGES.c.body))
+        query = sa.select(*columns).group_by(PAGES.c.fetched_on).order_by(PAGES.c.fetched_on)
+        with self._engine.connect() as connection:
+            return {day: ArchiveSize(pages, int(size)) for day, pages, size in connection.execute(query)}
+
+    def give_back(self) -> None:
+        """Give the room of dropped pages back to the disk if it is more than is still used.
+
+        SQLite writes the whole file anew for that, and meanwhile needs as much room again; PostgreSQL looks after
+        itself.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return
+        with self._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            free, pages = (connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in _ROOM)
+            if free > pages - free:
+                connection.exec_driver_sql("VACUUM")
 
     def claim_requests(self, on: date, site: str, wanted: int, budget: int) -> int:
         """Count requests to a site as sent on a date, before they are; return how many of those wanted may be sent.

@@ -1,6 +1,7 @@
 """BentoML's stores of models and Bentos, in a home of the project's own, and how to start a Bento from them."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,7 +12,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import dagster as dg
 from pydantic import Field
@@ -59,6 +60,46 @@ class BentoStore(dg.ConfigurableResource):
         made = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in described}
         versions = sorted(made, key=lambda version: str(made[version]["creation_time"]), reverse=True)
         return [f"{NAME}:{version}" for version in versions]
+
+    def version_of(self, tag: str) -> int | None:
+        """Return the registry's version of the model in a Bento; None if it does not say."""
+        label = self._describe(tag).get("labels", {}).get("model_version")
+        return int(label) if label else None
+
+    def size(self, tag: str) -> int:
+        """Return the bytes of a Bento and of the models that no other Bento uses."""
+        folders = [self._folder(tag), *(self._model_folder(model) for model in self._own_models(tag))]
+        return sum(path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file())
+
+    def remove(self, tag: str) -> None:
+        """Remove a Bento, and the models that no other Bento uses; nothing happens if it is gone already."""
+        if not self._folder(tag).exists():
+            return
+        models = self._own_models(tag)
+        # First: a Bento without its model would still be offered.
+        shutil.rmtree(self._folder(tag))
+        for model in models:
+            shutil.rmtree(self._model_folder(model), ignore_errors=True)
+
+    def _folder(self, tag: str) -> Path:
+        return Path(self.home) / "bentos" / tag.replace(":", "/")
+
+    def _model_folder(self, tag: str) -> Path:
+        return Path(self.home) / "models" / tag.replace(":", "/")
+
+    def _describe(self, tag: str) -> dict[str, Any]:
+        import yaml
+
+        return dict(yaml.safe_load((self._folder(tag) / "bento.yaml").read_text(encoding="utf-8")))
+
+    def _models(self, tag: str) -> set[str]:
+        services = self._describe(tag).get("services", [])
+        return {str(model["tag"]) for service in services for model in service.get("models", [])}
+
+    def _own_models(self, tag: str) -> set[str]:
+        """Return the models that this Bento alone uses."""
+        others = (self._models(other) for other in self.tags() if other != tag)
+        return self._models(tag).difference(*others)
 
     def newest(self) -> str:
         """Return the tag of the Bento that was built last.

@@ -4,6 +4,8 @@ import datetime as dt
 import json
 import logging
 import os
+import subprocess
+import sys
 import tempfile
 import urllib.error
 import urllib.request
@@ -29,6 +31,7 @@ _REIGNS = "champions"
 _MOST_REIGNS = 500
 _HTTP_LIMITS = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "3", "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1"}
 """MLflow's own would wait for minutes on a server that is down. What the environment says goes before."""
+_GC_SECONDS = 120
 _MISSING = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")
 
 
@@ -183,6 +186,33 @@ class Tracking(dg.ConfigurableResource):
             client.set_model_version_tag(self.model_name, str(present), "rolled_back_at", now)
         return Rollback(present, model._replace(aliases=self.version(to).aliases))
 
+    def previous_champion(self) -> int | None:
+        """Return the version that `rollback` would bring back; None if there is none."""
+        champion = self.find(CHAMPION)
+        reigns = self._reigns(champion.version if champion else None)
+        earlier = reigns[:-1] if champion else reigns
+        return earlier[-1] if earlier else None
+
+    def remove(self, model: RegisteredModel) -> None:
+        """Remove a version, its run and the run's files.
+
+        An MLflow server only marks the run as deleted; its own ``mlflow gc`` frees the room.
+
+        Raises:
+            RegistryError: the version carries an alias, so it is in use.
+        """
+        if present := self.version(model.version).aliases:
+            raise RegistryError(f"version {model.version} is {' and '.join(present)}: it cannot be removed")
+        client = self._client()
+        source = client.get_model_version(self.model_name, str(model.version)).source
+        logged = source.removeprefix("models:/") if source.startswith("models:/m-") else None
+        client.delete_model_version(self.model_name, str(model.version))
+        client.delete_run(model.run_id)
+        if logged:
+            client.delete_logged_model(logged)
+        if self._database:
+            self._collect_garbage(model.run_id, logged)
+
     def versions(self) -> list[RegisteredModel]:
         """Return all versions, newest first; none if nothing was ever registered."""
         if not self._exists:
@@ -286,6 +316,14 @@ class Tracking(dg.ConfigurableResource):
 
     def _write_reigns(self, reigns: list[int]) -> None:
         self._client().set_registered_model_tag(self.model_name, _REIGNS, json.dumps(reigns[-_MOST_REIGNS:]))
+
+    def _collect_garbage(self, run_id: str, logged_model: str | None) -> None:
+        """Free the room of what is marked as deleted: by MLflow's own command, the only public way."""
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self.uri, "--tracking-uri", self.uri]
+        command += ["--run-ids", run_id, *(["--logged-model-ids", logged_model] if logged_model else [])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GC_SECONDS, check=False)
+        if done.returncode:
+            raise RegistryError(f"mlflow gc of run {run_id} failed: {done.stderr.strip()[-500:]}")
 
     @property
     def _database(self) -> Path | None:
