@@ -12,6 +12,7 @@ import math
 import zipfile
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
@@ -106,6 +107,30 @@ class _Block:
         return indices, counts, weights / length if length else weights
 
 
+class Reading:
+    """A lyric taken apart once, for whoever asks a scorer several things of it."""
+
+    def __init__(self, lyrics: str, scorer: "Scorer") -> None:
+        self.raw = lyrics
+        self.text = normalise(lyrics)
+        self._scorer = scorer
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of the normal form, with repetitions."""
+        return self.text.split()
+
+    @cached_property
+    def weighed(self) -> "list[Weighed]":
+        """What each block finds."""
+        return self._scorer._weigh(self.text)
+
+    @cached_property
+    def logits(self) -> "NDArray[np.float64]":
+        """The calibrated score of each genre."""
+        return self._scorer._logits(self.weighed)
+
+
 class Scorer:
     """Raw lyrics in, probabilities of the genres out. Made by `compile` or `load`."""
 
@@ -136,31 +161,39 @@ class Scorer:
         """How many n-grams the model knows."""
         return len(self._coefficients)
 
-    def probabilities(self, lyrics: str) -> dict[str, float]:
-        """Return the probability of each genre, most probable first; they sum to one."""
-        return self._probabilities(normalise(lyrics))
+    def read(self, lyrics: str) -> Reading:
+        """Return a raw text taken apart, to ask several things of it; every method takes it in the text's place."""
+        return Reading(lyrics, self)
 
-    def judge(self, lyrics: str, portuguese_share: float | None = None) -> Answer:
+    def probabilities(self, lyrics: str | Reading) -> dict[str, float]:
+        """Return the probability of each genre, most probable first; they sum to one."""
+        shares = self._link(self._reading(lyrics).logits)
+        order = np.argsort(-shares, kind="stable")
+        return {self.classes[index]: float(shares[index]) for index in order}
+
+    def judge(self, lyrics: str | Reading, portuguese_share: float | None = None) -> Answer:
         """Return the answer with its warnings; no genre where there is not enough to tell one by.
 
         Args:
             lyrics: raw text.
             portuguese_share: share of its words in Portuguese passages, 0 to 1; None if nobody has looked.
         """
-        text = normalise(lyrics)
+        reading = self._reading(lyrics)
         return answer(
-            self._probabilities(text),
-            n_words=len(text.split()),
-            unknown_share=self._unknown_share(text),
+            self.probabilities(reading),
+            n_words=len(reading.words),
+            unknown_share=self.unknown_share(reading),
             bounds=self.bounds,
             portuguese_share=portuguese_share,
         )
 
-    def unknown_share(self, lyrics: str) -> float:
+    def unknown_share(self, lyrics: str | Reading) -> float:
         """Return the share, 0 to 1, of the lyric's distinct words that the model does not know; 1 for no word."""
-        return self._unknown_share(normalise(lyrics))
+        words = set(self._reading(lyrics).words)
+        known = self._blocks[0].index
+        return sum(word not in known for word in words) / len(words) if words else 1.0
 
-    def explain(self, lyrics: str, genre: str | None = None) -> Explanation:
+    def explain(self, lyrics: str | Reading, genre: str | None = None) -> Explanation:
         """Return what each word and each line adds to a genre's logit; of the most probable genre if none is named.
 
         Raises:
@@ -168,12 +201,12 @@ class Scorer:
         """
         if genre is not None and genre not in self.classes:
             raise ValueError(f"no genre {genre}; known: {', '.join(self.classes)}")
-        lines = locate(lyrics)
+        reading = self._reading(lyrics)
+        lines = locate(reading.raw)
         words_by_line = [[place.word for place in line] for line in lines]
-        weighed = self._weigh("\n".join(map(" ".join, words_by_line)))
-        logits = self._logits(weighed)
+        logits = reading.logits
         column = self.classes.index(genre) if genre is not None else int(self._link(logits).argmax())
-        by_word, trust = self._word_weights(weighed, words_by_line, column)
+        by_word, trust = self._word_weights(reading.weighed, words_by_line, column)
         words = [
             [Span(place.start, place.end, weight) for place, weight in zip(line, weights, strict=True)]
             for line, weights in zip(lines, by_word, strict=True)
@@ -186,7 +219,7 @@ class Scorer:
             tuple(Span(line[0].start, line[-1].end, sum(span.weight for span in line)) for line in words),
         )
 
-    def similar_artists(self, lyrics: str, limit: int = 5) -> list[SimilarArtist]:
+    def similar_artists(self, lyrics: str | Reading, limit: int = 5) -> list[SimilarArtist]:
         """Return the artists whose training songs have words like the lyric's, nearest first.
 
         Raises:
@@ -194,17 +227,10 @@ class Scorer:
         """
         if self.neighbours is None:
             raise ScorerError("this model was compiled without its training songs: it knows no artists")
-        return self.neighbours.search(self._words(lyrics), limit)
+        return self.neighbours.search(self._known_words(self._reading(lyrics)), limit)
 
-    def _probabilities(self, text: str) -> dict[str, float]:
-        shares = self._link(self._logits(self._weigh(text)))
-        order = np.argsort(-shares, kind="stable")
-        return {self.classes[index]: float(shares[index]) for index in order}
-
-    def _unknown_share(self, text: str) -> float:
-        words = set(text.split())
-        known = self._blocks[0].index
-        return sum(word not in known for word in words) / len(words) if words else 1.0
+    def _reading(self, lyrics: str | Reading) -> Reading:
+        return lyrics if isinstance(lyrics, Reading) else self.read(lyrics)
 
     def _weigh(self, text: str) -> "list[Weighed]":
         """Return what each block finds in a normalised text."""
@@ -238,8 +264,7 @@ class Scorer:
             if isinstance(block.analyzer, CharNgrams):
                 by_word = _sum_by_word(block, {word for line in lines for word in line}, indices, shares)
                 for words, of_line in zip(lines, sums, strict=True):
-                    for place, word in enumerate(words):
-                        of_line[place] += by_word[word]
+                    of_line[:] = [before + by_word[word] for before, word in zip(of_line, words, strict=True)]
             else:
                 by_gram = dict(zip(indices.tolist(), shares.tolist(), strict=True))
                 for words, of_line in zip(lines, sums, strict=True):
@@ -247,10 +272,10 @@ class Scorer:
         trust = float(self._calibration.trust(read))
         return [[weight * trust for weight in of_line] for of_line in sums], trust
 
-    def _words(self, lyrics: str) -> Words:
-        """Return the known single words of a raw text and their weights."""
+    def _known_words(self, reading: Reading) -> Words:
+        """Return the known single words of a text and their weights."""
         block = self._blocks[0]
-        known = Counter(index for word in normalise(lyrics).split() if (index := block.index.get(word)) is not None)
+        known = Counter(index for word in reading.words if (index := block.index.get(word)) is not None)
         numbers = np.fromiter(known.keys(), np.intp, len(known))
         weights = block.weighting.weigh(np.fromiter(known.values(), np.float64, len(known))) * block.idf[numbers]
         length = math.sqrt(float(weights @ weights))
@@ -276,7 +301,7 @@ class Scorer:
         bounds = bounds or Bounds(dict.fromkeys(classes, 1 / len(classes)))
         scorer = cls(classes, blocks, coefficients, bias, calibration, bounds)
         if songs is not None:
-            texts = [scorer._words(lyrics) for lyrics in songs["lyrics"]]
+            texts = [scorer._known_words(scorer.read(lyrics)) for lyrics in songs["lyrics"]]
             scorer.neighbours = Neighbours.build(len(blocks[0].terms), texts, songs)
         return scorer
 
@@ -354,16 +379,20 @@ def _sum_by_word(
     return dict(zip(words, np.bincount(owners, found, minlength=len(grams)).tolist(), strict=True))
 
 
-def _share_phrases(block: _Block, words: list[str], by_gram: dict[int, float], sums: list[float]) -> None:
+def _share_phrases(block: _Block, words: list[str], by_gram: dict[int | None, float], sums: list[float]) -> None:
     """Add to each word of a line its part of the phrases that it stands in, by its share of their letters."""
-    for size in range(block.analyzer.shortest, block.analyzer.longest + 1):
+    shortest, longest = block.analyzer.shortest, block.analyzer.longest
+    if shortest == 1:  # by far the most, and nothing to share
+        for place, index in enumerate(map(block.index.get, words)):
+            sums[place] += by_gram.get(index, 0.0)
+    for size in range(max(2, shortest), longest + 1):
         for start in range(len(words) - size + 1):
             phrase = words[start : start + size]
-            weight = by_gram.get(block.index.get(" ".join(phrase), -1))
-            if weight is not None:
-                letters = sum(map(len, phrase))
+            index = block.index.get(" ".join(phrase))
+            if index is not None:
+                share = by_gram[index] / sum(map(len, phrase))
                 for place, word in enumerate(phrase, start):
-                    sums[place] += weight * len(word) / letters
+                    sums[place] += share * len(word)
 
 
 def _compile_block(block: "Pipeline") -> _Block:

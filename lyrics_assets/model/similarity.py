@@ -119,8 +119,10 @@ class Neighbours:
         similarities = self._similarities(text)
         found: dict[int, list[int]] = {}
         told: set[int] = set()
-        for song in _descending(similarities, first=64 * limit):
-            artist, group = int(self._artists[song]), int(self._groups[song])
+        nearest = _descending(similarities, first=64 * limit)
+        for song, artist, group in zip(
+            nearest.tolist(), self._artists[nearest].tolist(), self._groups[nearest].tolist(), strict=True
+        ):
             if group in told or (artist not in found and len(found) == limit):
                 continue
             titles = found.setdefault(artist, [])
@@ -190,9 +192,9 @@ def _quantise(words: Words) -> "tuple[NDArray[np.intp], NDArray[np.uint8]]":
     return words.numbers[order], weights
 
 
-def _descending(similarities: "NDArray[np.float64]", first: int) -> list[int]:
+def _descending(similarities: "NDArray[np.float64]", first: int) -> "NDArray[np.intp]":
     """Return the songs that resemble the text at all, nearest first, so many at most."""
     candidates = np.flatnonzero(similarities > 0)
     if len(candidates) > first:
         candidates = candidates[np.argpartition(-similarities[candidates], first - 1)[:first]]
-    return [int(song) for song in candidates[np.lexsort((candidates, -similarities[candidates]))]]
+    return candidates[np.lexsort((candidates, -similarities[candidates]))]

@@ -11,7 +11,7 @@ from lyrics_assets.serving.errors import MAX_CHARACTERS
 
 if TYPE_CHECKING:
     from lyrics_assets.lyrics.language import Languages
-    from lyrics_assets.model.scorer import Scorer
+    from lyrics_assets.model.scorer import Reading, Scorer
     from lyrics_assets.model.uncertainty import Answer
     from lyrics_assets.serving.metrics import Metrics
     from lyrics_assets.serving.prediction_log import PredictionLog
@@ -83,7 +83,8 @@ class Classifier:
         if not _WORD.search(lyrics) and not count_words(lyrics):
             raise errors.no_words(where)
         languages = self._tell_languages(lyrics)
-        judged = self.scorer.judge(lyrics, _portuguese_share(languages, lyrics))
+        reading = self.scorer.read(lyrics)
+        judged = self.scorer.judge(reading, _portuguese_share(languages, lyrics))
         best = next(iter(judged.probabilities))
         answer = {
             "genre": judged.genre,
@@ -91,13 +92,13 @@ class Classifier:
             "probabilities": judged.probabilities,
             "language": languages and _language_json(languages),
             "warnings": [{"code": code, "message": self._warn(code, judged)} for code in judged.warnings],
-            "explanation": self._explain(lyrics, genre or best) if explain else None,
-            "similar_artists": self._similar_artists(lyrics, neighbours),
+            "explanation": self._explain(reading, genre or best) if explain else None,
+            "similar_artists": self._similar_artists(reading, neighbours),
         }
         if self._metrics:
             self._metrics.count_genre(judged.genre)
         if self._log:
-            self._log.write(self._figures(lyrics, languages, judged, time.perf_counter() - began))
+            self._log.write(self._figures(reading, languages, judged, time.perf_counter() - began))
         return answer
 
     def _tell_languages(self, lyrics: str) -> "Languages | None":
@@ -107,8 +108,8 @@ class Classifier:
 
         return tell_languages(lyrics)
 
-    def _explain(self, lyrics: str, genre: str) -> dict[str, Any]:
-        told = self.scorer.explain(lyrics, genre)
+    def _explain(self, reading: "Reading", genre: str) -> dict[str, Any]:
+        told = self.scorer.explain(reading, genre)
         return {
             "genre": told.genre,
             "reference": REFERENCE,
@@ -118,7 +119,7 @@ class Classifier:
             "lines": [_span_json(*span) for span in told.lines],
         }
 
-    def _similar_artists(self, lyrics: str, limit: int) -> list[dict[str, Any]]:
+    def _similar_artists(self, reading: "Reading", limit: int) -> list[dict[str, Any]]:
         if not limit or self.scorer.neighbours is None:
             return []
         return [
@@ -128,7 +129,7 @@ class Classifier:
                 "similarity": round(found.similarity, 4),
                 "titles": list(found.titles),
             }
-            for found in self.scorer.similar_artists(lyrics, limit)
+            for found in self.scorer.similar_artists(reading, limit)
         ]
 
     def _warn(self, code: str, judged: "Answer") -> str:
@@ -141,18 +142,20 @@ class Classifier:
             uncertainty.CLOSE_CALL: f"{first} e {second} estão quase empatados.",
         }.get(code, "Este palpite vale pouco.")
 
-    def _figures(self, lyrics: str, languages: "Languages | None", judged: "Answer", seconds: float) -> dict[str, Any]:
+    def _figures(
+        self, reading: "Reading", languages: "Languages | None", judged: "Answer", seconds: float
+    ) -> dict[str, Any]:
         """Return what the prediction log keeps of an answer: nothing that was written can be told from it."""
         return {
             "model_version": self.release["version"],
-            "characters": len(lyrics),
-            "words": count_words(lyrics),
+            "characters": len(reading.raw),
+            "words": len(reading.words),
             "language": languages.main if languages else None,
             "portuguese_share": round(languages.portuguese_share, 3) if languages else None,
             "genre": judged.genre,
             "most_probable": next(iter(judged.probabilities)),
             "confidence": round(judged.confidence, 4),
-            "unknown_share": round(self.scorer.unknown_share(lyrics), 4),
+            "unknown_share": round(self.scorer.unknown_share(reading), 4),
             "warnings": list(judged.warnings),
             "milliseconds": round(seconds * 1000, 3),
         }
