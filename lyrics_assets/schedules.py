@@ -15,6 +15,7 @@ from lyrics_assets.settings import Settings, SettingsError
 
 Job = type(training_job)
 """A job of assets before they are known: the class has no public name."""
+_LONGEST_RUN = dt.timedelta(hours=4)
 _UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,
     dg.DagsterRunStatus.NOT_STARTED,
@@ -47,7 +48,9 @@ def _why_not(instance: dg.DagsterInstance, crawler: Crawler, date: dt.date) -> s
     if date.isoformat() in instance.get_materialized_partitions(lyrics_features.key):
         return f"{date} is stored already"
     tags = {"dagster/partition": date.isoformat()}
-    under_way = dg.RunsFilter(job_name=extraction_job.name, tags=tags, statuses=_UNDER_WAY)
+    # An older one may have been killed with nobody there to say so; if it lives, the next waits for the site's pool.
+    since = dt.datetime.now(dt.UTC) - _LONGEST_RUN
+    under_way = dg.RunsFilter(job_name=extraction_job.name, tags=tags, statuses=_UNDER_WAY, updated_after=since)
     if instance.get_runs_count(under_way):
         return f"{date} is being extracted already"
     try:
