@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lyrics_assets.assets.extraction import SOURCES, raw_name, raw_names
-from lyrics_assets.assets.monitoring import drift_report
+from lyrics_assets.assets.monitoring import drift_report, pipeline_costs
 from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name, rejects_name
 from lyrics_assets.assets.serving import lyrics_service
 from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, training_set
@@ -259,6 +259,25 @@ def no_drift(lake: Lake) -> dg.AssetCheckResult:
     return _result(not report["drifted"], warn=True, date=report["date"], drifted=report["drifted"])
 
 
+@dg.asset_check(asset=pipeline_costs)
+def no_step_costs_more(lake: Lake) -> dg.AssetCheckResult:
+    """No step costs clearly more a song, or a run, than its earlier runs that were like the newest one."""
+    from lyrics_assets.costs.accounts import REPORT
+    from lyrics_assets.costs.page import grown_sentences
+
+    report = lake.read_json(REPORT)
+    verdicts = [step["cost"] for step in report["steps"].values() if step["cost"]]
+    grown = [cost["step"] for cost in verdicts if cost["grown"]]
+    return _result(
+        not grown,
+        warn=True,
+        grown=grown,
+        compared=sum(cost["norm"] is not None for cost in verdicts),
+        without_enough_runs=sum(cost["norm"] is None for cost in verdicts),
+        **({"because": " ".join(grown_sentences(report))} if grown else {}),
+    )
+
+
 checks = [
     *(_no_sudden_drop(source) for source in SOURCES),
     schema,
@@ -273,4 +292,5 @@ checks = [
     beats_champion,
     answers_a_known_song,
     no_drift,
+    no_step_costs_more,
 ]

@@ -12,12 +12,14 @@ from lyrics_assets.jobs import jobs
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
+from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.hopsworks import HopsworksFeatureStore, HopsworksModelRegistry
 from lyrics_assets.resources.hopsworks_connection import API_KEY, hopsworks_configuration
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import OutboxMailer
 from lyrics_assets.resources.model_mirror import NoMirror
 from lyrics_assets.resources.space import SpaceFolder
+from lyrics_assets.resources.step_meter import StepMeter, measured
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
 from lyrics_assets.resources.tuning import LocalTuner, Tuner, WandbTuner
@@ -45,6 +47,8 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
             genres=settings.genre_names,
             contact=settings.contact,
         ),
+        "home": Home(folder=str(home)),
+        "step_meter": StepMeter(),
         "text_index": TextIndexDatabase(url=settings.text_index),
         "tracking": _build_tracking(settings),
         "tuner": _build_tuner(settings),
@@ -106,23 +110,25 @@ def build_defs(settings: Settings | None = None, **resource_overrides: dg.Config
     """Return the whole project; a resource given by name takes the place of the settings' one."""
     settings = settings or Settings.from_environment()
     return dg.Definitions(
-        assets=[
-            *web_sites,
-            *raw_assets,
-            imported_songs,
-            lyrics,
-            lyrics_features,
-            training_set,
-            best_hyperparameters,
-            genre_classifier,
-            evaluation_report,
-            lyrics_service,
-            huggingface_space,
-            trends_report,
-            drift_report,
-            pipeline_costs,
-        ],
-        asset_checks=checks,
+        assets=measured(
+            [
+                *web_sites,
+                *raw_assets,
+                imported_songs,
+                lyrics,
+                lyrics_features,
+                training_set,
+                best_hyperparameters,
+                genre_classifier,
+                evaluation_report,
+                lyrics_service,
+                huggingface_space,
+                trends_report,
+                drift_report,
+                pipeline_costs,
+            ]
+        ),
+        asset_checks=measured(checks),
         jobs=jobs,
         schedules=schedules,
         sensors=sensors,

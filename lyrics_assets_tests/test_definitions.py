@@ -55,6 +55,7 @@ OTHER_CHECKS = {
     "training_set: every_genre_is_represented",
     "evaluation_report: beats_champion",
     "drift_report: no_drift",
+    "pipeline_costs: no_step_costs_more",
 }
 
 

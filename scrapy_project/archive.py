@@ -269,6 +269,7 @@ class ArchiveStorage:
         """Store a response if it is one to rely on."""
         now = datetime.now(UTC).replace(microsecond=0)
         request.meta["fetched_at"] = _iso(now)
+        spider.crawler.stats.inc_value("archive/bytes_fetched", len(response.body))
         if not is_worth_keeping(response.status, response.headers.get("Location"), response.body):
             spider.crawler.stats.inc_value("archive/refused")
             return

@@ -167,6 +167,7 @@ def _describe(crawl: Crawl) -> dict[str, Any]:
         "pages_from_archive": stats.get("httpcache/hit", 0),
         "pages_in_archive": stats.get("archive/pages", 0),
         "archive_megabytes": round(stats.get("archive/bytes", 0) / 1e6, 2),
+        "bytes_fetched": stats.get("archive/bytes_fetched", 0),
         "bytes_read": stats.get("downloader/response_bytes", 0),
         "seconds": round(stats.get("elapsed_time_seconds", 0.0), 1),
         "songs_without_lyrics": sum(n for name, n in stats.items() if name.startswith("lyrics/no_lyrics/")),

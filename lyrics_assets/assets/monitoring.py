@@ -10,6 +10,7 @@ from lyrics_assets.assets.preparation import lyrics_features
 from lyrics_assets.assets.training import TRAINING_SET, genre_classifier, training_set
 from lyrics_assets.markdown import table
 from lyrics_assets.resources.feature_store import FeatureStore
+from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.tracking import CHAMPION, Tracking
 
@@ -117,32 +118,59 @@ def drift_report(
     )
 
 
-@dg.asset(group_name="monitoring", deps=[_newest_date], automation_condition=_follow, kinds={"dagster"})
-def pipeline_costs(context: dg.AssetExecutionContext, lake: Lake) -> dg.MaterializeResult:
-    """Wall seconds of each step of the last hundred runs, from Dagster's own event log."""
-    rows = _step_costs(context.instance, limit=100)
-    address = lake.write_json("reports/costs.json", rows)
+class CostsConfig(dg.Config):
+    """Which time the costs are shown of."""
+
+    window_days: int = Field(90, ge=1, description="Days up to now; the history that is kept is longer")
+
+
+@dg.asset(
+    group_name="monitoring",
+    deps=[_newest_date],
+    automation_condition=_follow,
+    kinds={"dagster", "parquet", "matplotlib"},
+    # Of two collections at once, the one that writes last would forget what the other has found.
+    pool="cost_history",
+)
+def pipeline_costs(
+    context: dg.AssetExecutionContext, config: CostsConfig, lake: Lake, home: Home
+) -> dg.MaterializeResult:
+    """What the steps of all runs that have ended took: time, CPU, memory, songs, pages; with sizes and latencies.
+
+    The history lies in the lake (costs/) and outlives the runs that it tells of.
+    """
+    from lyrics_assets.costs.accounts import update
+
+    done = update(context.instance, lake, home, dt.datetime.now(dt.UTC), config.window_days)
     return dg.MaterializeResult(
-        metadata={
-            "steps": dg.MetadataValue.md(table(rows) if rows else "no finished step yet"),
-            "report": dg.MetadataValue.path(address),
-        }
+        metadata=_costs_metadata(done.report, done.pictures)
+        | {"new_runs": done.new_runs, "report": dg.MetadataValue.path(done.page)}
     )
 
 
-def _step_costs(instance: dg.DagsterInstance, limit: int) -> list[dict[str, Any]]:
-    seconds: dict[str, list[float]] = {}
-    for run in instance.get_runs(limit=limit):
-        for step in instance.get_run_step_stats(run.run_id):
-            if step.start_time and step.end_time:
-                seconds.setdefault(step.step_key, []).append(step.end_time - step.start_time)
-    return [
-        {
-            "step": name,
-            "runs": len(values),
-            "last_s": round(values[0], 2),
-            "mean_s": round(sum(values) / len(values), 2),
-            "max_s": round(max(values), 2),
-        }
-        for name, values in sorted(seconds.items())
-    ]
+def _costs_metadata(report: dict[str, Any], pictures: dict[str, bytes]) -> dict[str, Any]:
+    """Return the key figures, the tables and the plots of a report of costs."""
+    from lyrics_assets.costs import page as costs_page
+    from lyrics_assets.lyrics.trends.page import as_markdown_image
+
+    tables = {
+        "steps": costs_page.step_rows(report),
+        "dates": costs_page.date_rows(report),
+        "stores": costs_page.store_rows(report),
+        "latency": costs_page.latency_rows(report),
+        "failures": costs_page.failure_rows(report),
+    }
+    disk = report["disk"] or {}
+    figures = {
+        "runs": report["runs"],
+        "cpu_seconds": round(report["cpu_s"], 1),
+        "bytes_in_stores": disk.get("used_by_stores"),
+        "bytes_free": disk.get("free"),
+        "days_until_disk_full": disk.get("days_until_full"),
+        "cost_more_than_before": costs_page.grown_sentences(report) or None,
+    }
+    return {
+        **{name: value for name, value in figures.items() if value is not None},
+        **{name: dg.MetadataValue.md(table(rows)) for name, rows in tables.items() if rows},
+        **{f"{name}_plot": dg.MetadataValue.md(as_markdown_image(name, png)) for name, png in pictures.items()},
+    }
