@@ -18,7 +18,7 @@ from lyrics_assets.resources.hopsworks_connection import API_KEY, hopsworks_conf
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import OutboxMailer
 from lyrics_assets.resources.model_mirror import NoMirror
-from lyrics_assets.resources.space import SpaceFolder
+from lyrics_assets.resources.space import TOKEN, HubSpace, Space, SpaceFolder
 from lyrics_assets.resources.step_meter import StepMeter, measured
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
@@ -33,7 +33,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
 
     Raises:
         HopsworksError: some of Hopsworks' settings are given and others that it needs are not.
-        SettingsError: the same of W&B's.
+        SettingsError: the same of W&B's or of the Space's.
     """
     home = settings.home.absolute()
     return {
@@ -53,7 +53,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         "tracking": _build_tracking(settings),
         "tuner": _build_tuner(settings),
         "bento_store": BentoStore(home=str(home / "bentoml")),
-        "space": SpaceFolder(folder=str(home / "space")),
+        "space": _build_space(settings),
         "mailer": OutboxMailer(outbox=str(home / "outbox")),
         **_build_store(settings),
     }
@@ -84,6 +84,24 @@ def _build_tuner(settings: Settings) -> Tuner:
         raise SettingsError("LYRICS_WANDB_ENTITY set, LYRICS_WANDB_API_KEY not: set both to use W&B, or neither")
     offline = str(home / "wandb") if settings.wandb_offline else ""
     return LocalTuner(**search, dask_address=settings.dask_address, wandb_offline=offline)
+
+
+def _build_space(settings: Settings) -> Space:
+    """Return the Space on the hub if there is a token for it, else the folder alone."""
+    folder = str(settings.home.absolute() / "space")
+    given = {TOKEN: settings.hf_token, "LYRICS_HF_SPACE": settings.hf_space}
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given):
+        return SpaceFolder(folder=folder)
+    if missing:
+        raise SettingsError(f"{missing[0]} is not set: set {' and '.join(given)} to push the Space, or neither")
+    return HubSpace(
+        folder=folder,
+        repository=settings.hf_space,
+        token=dg.EnvVar(TOKEN),
+        endpoint=settings.hf_endpoint,
+        private=settings.hf_private,
+    )
 
 
 def _build_store(settings: Settings) -> dict[str, dg.ConfigurableResource]:

@@ -52,6 +52,10 @@ class Settings(BaseModel):
     wandb_agents: int = Field(1, ge=1, description="Agents of a sweep on this machine")
     wandb_offline: bool = Field(False, description="Keep an offline W&B run of each trial of the local engine")
     dask_address: str = Field("", description="Dask scheduler for the local engine; this machine if empty")
+    hf_token: str = Field("", description="Token of the hub with write permission; no push if empty", repr=False)
+    hf_space: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$", description="Space to push to, as owner/name")
+    hf_endpoint: str = Field("https://huggingface.co", description="Of the hub that holds the Space")
+    hf_private: bool = Field(True, description="Show a Space that is made to its owner alone")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:

@@ -45,14 +45,27 @@ def lyrics_service(tracking: dg.ResourceParam[Tracking], bento_store: BentoStore
 
 @dg.asset(group_name="serving", deps=[genre_classifier, evaluation_report], kinds={"huggingface", "docker"})
 def huggingface_space(tracking: dg.ResourceParam[Tracking], space: dg.ResourceParam[Space]) -> dg.MaterializeResult:
-    """A Hugging Face Space of the champion, with the service's page and endpoint, as a folder that is ready to push."""
+    """A Hugging Face Space of the champion, with the service's page and endpoint.
+
+    A folder that is ready to push; with a token for the hub it is pushed.
+    """
     from lyrics_assets.serving.packaging import assemble_space
 
     champion = tracking.get(CHAMPION)
+    release = release_of(champion, CHAMPION)
+    message = (
+        f"Model version {release.version}: lyrics up to {release.extraction_dates[-1]}, macro-F1 {release.macro_f1:.3f}"
+    )
     with tracking.files(champion) as files, tempfile.TemporaryDirectory() as folder:
-        assemble_space(ROOT, Path(folder), files, release_of(champion, CHAMPION))
+        assemble_space(ROOT, Path(folder), files, release)
         size = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
-        place = space.publish(Path(folder))
+        published = space.publish(Path(folder), message)
+    pushed = {"space": dg.MetadataValue.url(published.url), "commit": published.commit} if published.url else {}
     return dg.MaterializeResult(
-        metadata={"place": place, "model_version": champion.version, "size_mb": round(size / 1e6, 2)}
+        metadata={
+            "place": published.folder,
+            **pushed,
+            "model_version": champion.version,
+            "size_mb": round(size / 1e6, 2),
+        }
     )
