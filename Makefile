@@ -37,7 +37,7 @@ bench-load: .venv/ready  ## seconds to load the code location, beside importing 
 
 lock: .venv/uv           ## compile requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --upgrade \
-	  --python-version 3.11 --group test --group lint pyproject.toml --output-file requirements.lock \
+	  --python-version 3.11 --extra production --group test --group lint pyproject.toml --output-file requirements.lock \
 	  --custom-compile-command "make lock"
 
 clean:                   ## remove the environment and everything that runs have written under var/
