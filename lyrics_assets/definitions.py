@@ -16,7 +16,7 @@ from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.hopsworks import HopsworksFeatureStore, HopsworksModelRegistry
 from lyrics_assets.resources.hopsworks_connection import API_KEY, hopsworks_configuration
 from lyrics_assets.resources.lake import Lake
-from lyrics_assets.resources.mailer import OutboxMailer
+from lyrics_assets.resources.mailer import OPEN_LOGIN, PASSWORD, Mailer, OutboxMailer, SmtpMailer, on_loopback
 from lyrics_assets.resources.model_mirror import NoMirror
 from lyrics_assets.resources.space import TOKEN, HubSpace, Space, SpaceFolder
 from lyrics_assets.resources.step_meter import StepMeter, measured
@@ -33,7 +33,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
 
     Raises:
         HopsworksError: some of Hopsworks' settings are given and others that it needs are not.
-        SettingsError: the same of W&B's or of the Space's.
+        SettingsError: the same of W&B's, of the Space's or of the mail server's.
     """
     home = settings.home.absolute()
     return {
@@ -54,7 +54,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         "tuner": _build_tuner(settings),
         "bento_store": BentoStore(home=str(home / "bentoml")),
         "space": _build_space(settings),
-        "mailer": OutboxMailer(outbox=str(home / "outbox")),
+        "mailer": _build_mailer(settings),
         **_build_store(settings),
     }
 
@@ -100,6 +100,33 @@ def _build_space(settings: Settings) -> Space:
         repository=settings.hf_space,
         token=dg.EnvVar(TOKEN),
         endpoint=settings.hf_endpoint,
+def _build_mailer(settings: Settings) -> Mailer:
+    """Return the mail server that the settings name, or the outbox in the home."""
+    common = {"sender": settings.mail_from, "recipients": settings.mail_to, "ui_url": settings.ui_url}
+    login = {"LYRICS_SMTP_USER": settings.smtp_user, PASSWORD: settings.smtp_password}
+    given = [name for name, value in login.items() if value]
+    if given and not settings.smtp_host:
+        raise SettingsError(f"LYRICS_SMTP_HOST is not set, {given[0]} is: set it to mail by SMTP, or neither")
+    if not settings.smtp_host:
+        return OutboxMailer(outbox=str(settings.home.absolute() / "outbox"), **common)
+    if len(given) == 1:
+        raise SettingsError(f"{given[0]} is set alone: set {' and '.join(login)} to log in, or neither")
+    if given and settings.smtp_security == "none" and not on_loopback(settings.smtp_host):
+        raise SettingsError(OPEN_LOGIN)
+    addresses = {"LYRICS_MAIL_FROM": settings.mail_from, "LYRICS_MAIL_TO": settings.mail_to}
+    if any(text.endswith("@localhost") for text in addresses.values()) and not on_loopback(settings.smtp_host):
+        raise SettingsError(f"LYRICS_SMTP_HOST is set: set {' and '.join(addresses)} to addresses that it knows")
+    return SmtpMailer(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=settings.smtp_security,
+        user=settings.smtp_user,
+        password=dg.EnvVar(PASSWORD) if given else "",
+        ca_file=settings.smtp_ca_file,
+        **common,
+    )
+
+
         private=settings.hf_private,
     )
 

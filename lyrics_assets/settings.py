@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Literal, Self
 
@@ -56,6 +57,18 @@ class Settings(BaseModel):
     hf_space: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$", description="Space to push to, as owner/name")
     hf_endpoint: str = Field("https://huggingface.co", description="Of the hub that holds the Space")
     hf_private: bool = Field(True, description="Show a Space that is made to its owner alone")
+    service_prediction_log: str = Field(
+        "", description="Folder of the service's prediction log, which it reads itself too; in the home if empty"
+    )
+    smtp_host: str = Field("", description="Mail server; .eml files in the home if empty")
+    smtp_port: int = Field(0, ge=0, le=65535, description="0 for the usual one: 587 (starttls), 465 (tls), 25 (none)")
+    smtp_security: Literal["starttls", "tls", "none"] = Field("starttls", description="How the connection is secured")
+    smtp_user: str = Field("", description="Name to log into the mail server with; no login if empty")
+    smtp_password: str = Field("", description="Of that user", repr=False)
+    smtp_ca_file: str = Field("", description="PEM file of the authority that signed that server; else the system's")
+    mail_from: str = Field("lyrics-classifier@localhost", description="Address that mails come from")
+    mail_to: str = Field("operator@localhost", description="Addresses that mails go to, parted by commas")
+    ui_url: str = Field("http://127.0.0.1:3000", description="Of the Dagster UI, to which mails link")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -105,3 +118,15 @@ class Settings(BaseModel):
             "letras": self.letras_url or implied["letras"],
             "vagalume": self.vagalume_url or implied["vagalume"],
         }
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _addresses_are_usable(cls, text: str) -> str:
+        try:
+            header = HeaderRegistry()("To", text)
+            usable = not header.defects and all(address.username and address.domain for address in header.addresses)
+        except IndexError:  # the parser's own, of "ana@"
+            usable = False
+        if not usable:
+            raise ValueError("no mail address, such as ana@example.org, or several parted by commas")
+        return text
+
