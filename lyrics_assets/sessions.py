@@ -19,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from lyrics_assets.definitions import build_defs, build_resources
-from lyrics_assets.mails import mail_report
+from lyrics_assets.mails.evaluation import mail_report
+from lyrics_assets.resources.mailer import MailError
 from lyrics_assets.runs import Progress, open_instance, run_job
 from lyrics_assets.settings import Settings
 from scrapy_project.progress import CrawlProgress
@@ -81,7 +82,6 @@ class Session:
     """The project opened on one home, with its terminal."""
 
     def __init__(self, settings: Settings, instance: dg.DagsterInstance, console: Console, *, verbose: bool) -> None:
-        self._settings = settings
         self._console = console
         self._resources = build_resources(settings)
         self._run: Callable[..., None] = partial(
@@ -101,7 +101,10 @@ class Session:
                 self._run(name=job, listen=steps.listen)
         lake: Lake = self._resources["lake"]  # type: ignore[assignment]
         mailer: Mailer = self._resources["mailer"]  # type: ignore[assignment]
-        mail_report(lake, mailer, self._metadata("evaluation_report")["folder"])
+        try:
+            mail_report(lake, mailer, self._metadata("evaluation_report")["folder"])
+        except MailError as error:  # the model is there, and the sensor mails what was not
+            self._console.print(Text(f" ✘ mail: {error}", style="red"))
 
     def release(self) -> None:
         """Build the Bento and the Space of the champion."""
@@ -131,6 +134,7 @@ class Session:
         dates = store.dates()
         genres = store.read_date(dates[-1], ["genre"])["genre"].to_pylist()
         low, high = report["macro_f1_interval"]
+        mailer: Mailer = self._resources["mailer"]  # type: ignore[assignment]
         table = Table(show_header=False, title="Summary", title_justify="left", title_style="bold")
         for name, value in (
             ("dates stored", f"{len(dates)}, {dates[0]} to {dates[-1]}"),
@@ -141,7 +145,7 @@ class Session:
             ("model version", f"{report['model_version']}: {report['promotion']}"),
             ("Bento", bento["bento"]),
             ("report", report["report"]),
-            ("mails", str(self._settings.home / "outbox")),
+            ("mails", mailer.destination),
         ):
             table.add_row(name, Text(value, overflow="fold"))
         self._console.print(table)

@@ -110,6 +110,7 @@ def test_jobs_schedules_and_sensors_are_those_that_are_documented(defs):
     assert {sensor.name for sensor in repository.sensor_defs} == {
         "report_mail",
         "failure_mail",
+        "drift_mail",
         "retrain_on_drift",
         "follow_new_dates",
     }

@@ -7,6 +7,7 @@ import json
 import socket
 import subprocess
 import sys
+from html import unescape
 from pathlib import Path
 
 import dagster as dg
@@ -97,10 +98,13 @@ def test_the_report_was_mailed_once_with_its_figures(demo, resources):
     (path,) = (demo.home / "outbox").glob("*.eml")
     message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
     assert "macro-F1" in message["Subject"]
-    names = [part.get_filename() for part in message.iter_attachments()]
-    assert names == ["report.json", "confusion_matrix.png"]
-    text = message.get_body(("plain",)).get_content() + message.get_body(("html",)).get_content()
-    assert not [line for line in _long_lines(resources["feature_store"]) if line in text]
+    (attached,) = message.iter_attachments()
+    assert attached.get_filename() == "report.json"
+    shown = [part.get_filename() for part in message.get_body(("related",)).iter_attachments()]
+    assert shown == ["confusion_matrix.png", "calibration.png", "learning_curve.png"]
+    said = message.get_body(("plain",)).get_content() + unescape(message.get_body(("html",)).get_content())
+    said += str(json.loads(attached.get_content()))
+    assert not [line for line in _long_lines(resources["feature_store"]) if line in said]
 
 
 def test_the_space_holds_its_model_and_how_to_start_and_no_lyric(demo, resources):

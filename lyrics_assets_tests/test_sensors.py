@@ -6,22 +6,21 @@ import pytest
 from lyrics_assets.definitions import build_defs
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.mailer import MailError, OutboxMailer
+from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-
-REPORT = {
-    "macro_f1": 0.4,
-    "macro_f1_interval": [0.3, 0.5],
-    "model_version": 7,
-    "n_test": 70,
-    "n_test_artists": 20,
-    "n_train": 200,
-    "promotion": {"promoted": True, "reason": "the first model that beats guessing"},
-}
+from lyrics_assets_tests.mail_parts import REPORT, mailer_out_of_reach, opened, said, store_report
 
 
 @pytest.fixture
 def instance():
     with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def stored_instance(tmp_path_factory):
+    with open_instance(tmp_path_factory.mktemp("instance")) as instance:
         yield instance
 
 
@@ -47,18 +46,63 @@ def materialized(instance, asset, **metadata):
     instance.report_runless_asset_event(dg.AssetMaterialization(dg.AssetKey(asset), metadata=metadata))
 
 
+def mails(tmp_path):
+    return sorted((tmp_path / "outbox").glob("*.eml"))
+
+
 def test_a_new_report_is_mailed_once(defs, instance, tmp_path):
-    lake = Lake(root=str(tmp_path / "lake"))
-    lake.write_json("reports/r/report.json", REPORT)
-    lake.write_bytes("reports/r/report.html", b"<html></html>")
-    lake.write_bytes("reports/r/confusion_matrix.png", b"\x89PNG")
+    store_report(Lake(root=str(tmp_path / "lake")), "r", REPORT)
     materialized(instance, "evaluation_report", folder="reports/r")
     first = evaluate(defs, instance, "report_mail")
     assert "mailed to" in first.skip_message
-    evaluate(defs, instance, "report_mail", cursor=first.cursor)
+    assert evaluate(defs, instance, "report_mail", cursor=first.cursor).skip_message == "nothing to mail"
     evaluate(defs, instance, "report_mail")
-    (mail,) = (tmp_path / "outbox").glob("*.eml")
+    (mail,) = mails(tmp_path)
     assert b"version 7" in mail.read_bytes()
+
+
+def test_of_several_new_reports_each_is_mailed(defs, instance, tmp_path):
+    before = evaluate(defs, instance, "report_mail")
+    for name in ("r1", "r2", "r3"):
+        store_report(Lake(root=str(tmp_path / "lake")), name, REPORT)
+        materialized(instance, "evaluation_report", folder=f"reports/{name}")
+    evaluate(defs, instance, "report_mail", cursor=before.cursor)
+    assert len(mails(tmp_path)) == 3
+
+
+def test_a_report_that_was_removed_does_not_keep_the_next_from_being_mailed(defs, instance, tmp_path):
+    before = evaluate(defs, instance, "report_mail")
+    materialized(instance, "evaluation_report", folder="reports/removed")
+    materialized(instance, "evaluation_report")
+    store_report(Lake(root=str(tmp_path / "lake")), "r", REPORT)
+    materialized(instance, "evaluation_report", folder="reports/r")
+    evaluate(defs, instance, "report_mail", cursor=before.cursor)
+    assert len(mails(tmp_path)) == 1
+
+
+def test_drift_is_mailed_and_tells_of_the_training_that_was_asked_for(defs, stored_instance, tmp_path):
+    write_drift(tmp_path)
+    materialized(stored_instance, "drift_report", drifted=["vocabulary"], date="2026-11-24")
+    assert "mailed to" in evaluate(defs, stored_instance, "drift_mail").skip_message
+    write_drift(tmp_path, "2026-11-25")
+    materialized(stored_instance, "drift_report", drifted=["vocabulary"], date="2026-11-25")
+    (request,) = evaluate(defs, stored_instance, "retrain_on_drift").run_requests
+    # As the daemon does with a request.
+    run = stored_instance.create_run_for_job(
+        defs.resolve_job_def("training_job"), tags={"dagster/run_key": request.run_key}
+    )
+    evaluate(defs, stored_instance, "drift_mail")
+    first, second = (
+        said(opened(path))[0] for path in sorted(mails(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+    )
+    assert "No retraining was asked for" in first
+    assert f"A retraining was asked for: http://127.0.0.1:3000/runs/{run.run_id}" in second
+
+
+def write_drift(tmp_path, date="2026-11-24"):
+    measures = {"vocabulary": {"seen": 0.4, "allowed": 0.35}}
+    report = {"date": date, "drifted": list(measures), "measures": measures}
+    Lake(root=str(tmp_path / "lake")).write_json(f"reports/drift/{date}.json", report)
 
 
 def test_drift_asks_for_one_training_a_date(defs, instance):
@@ -75,28 +119,92 @@ def test_no_drift_asks_for_nothing(defs, instance):
     assert tick.skip_message == "no drift"
 
 
-def test_a_failed_run_is_mailed_with_its_reason(instance, defs, tmp_path):
-    @dg.op
-    def fails():
-        raise ValueError("the disk is full")
+@dg.op
+def fails():
+    raise ValueError("the disk is full")
 
-    @dg.job(name="some_job")
-    def some_job():
-        fails()
 
-    result = some_job.execute_in_process(instance=instance, raise_on_error=False)
-    failure_mail = defs.get_repository_def().get_sensor_def("failure_mail")
-    context = dg.build_run_status_sensor_context(
-        sensor_name="failure_mail",
-        dagster_event=result.get_run_failure_event(),
-        dagster_instance=instance,
-        dagster_run=result.dagster_run,
-        resources=sensor_resources(defs, failure_mail),
-    )
-    failure_mail(context.for_run_failure())
-    (mail,) = (tmp_path / "outbox").glob("*.eml")
-    assert b"some_job failed" in mail.read_bytes()
-    assert result.run_id.encode() in mail.read_bytes()
+@dg.job
+def failing_job():
+    fails()
+
+
+@dg.job
+def other_job():
+    fails()
+
+
+def fail(instance, job=failing_job):
+    return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+def test_a_failed_run_is_mailed_once_with_its_reason(defs, stored_instance, tmp_path):
+    fail(stored_instance)
+    first = evaluate(defs, stored_instance, "failure_mail")
+    assert first.skip_message == "nothing to mail", "what failed before the sensor was turned on is past"
+    result = fail(stored_instance, other_job)
+    second = evaluate(defs, stored_instance, "failure_mail", cursor=first.cursor)
+    evaluate(defs, stored_instance, "failure_mail", cursor=second.cursor)
+    (mail,) = mails(tmp_path)
+    text = said(opened(mail))[0]
+    assert "other_job failed" in text
+    assert "ValueError: the disk is full" in text
+    assert f"http://127.0.0.1:3000/runs/{result.run_id}" in text
+
+
+def test_no_failure_is_lost_while_the_mail_server_is_out_of_reach(tmp_path, instance):
+    cut_off = build_defs(Settings(home=tmp_path), mailer=mailer_out_of_reach())
+    cursor = evaluate(cut_off, instance, "failure_mail").cursor
+    for job in (failing_job, other_job):
+        fail(instance, job)
+        with pytest.raises(MailError):
+            evaluate(cut_off, instance, "failure_mail", cursor=cursor)
+    tick = evaluate(build_defs(Settings(home=tmp_path)), instance, "failure_mail", cursor=cursor)
+    assert tick.skip_message.count("mailed to") == 2
+    assert len(mails(tmp_path)) == 2
+
+
+def test_a_mail_that_could_not_be_delivered_does_not_have_those_before_it_sent_again(tmp_path, instance):
+    class FullOutbox(OutboxMailer):
+        """Takes one mail."""
+
+        def deliver(self, message):
+            if mails(tmp_path):
+                raise MailError("the outbox is full")
+            return super().deliver(message)
+
+    outbox = str(tmp_path / "outbox")
+    full = build_defs(Settings(home=tmp_path), mailer=FullOutbox(outbox=outbox))
+    cursor = evaluate(full, instance, "failure_mail").cursor
+    fail(instance, failing_job)
+    fail(instance, other_job)
+    with pytest.raises(MailError):
+        evaluate(full, instance, "failure_mail", cursor=cursor)
+    evaluate(build_defs(Settings(home=tmp_path)), instance, "failure_mail", cursor=cursor)
+    assert [job in path.name for path, job in zip(mails(tmp_path), ("failing", "other"), strict=True)] == [True, True]
+
+
+def test_a_failed_check_of_a_run_that_went_on_is_mailed(defs, instance, tmp_path):
+    @dg.asset
+    def songs():
+        return None
+
+    @dg.asset_check(asset=songs)
+    def are_many():
+        return dg.AssetCheckResult(passed=False, metadata={"songs": 3})
+
+    checked = dg.Definitions(
+        assets=[songs], asset_checks=[are_many], jobs=[dg.define_asset_job("job", selection="*")]
+    ).resolve_job_def("job")
+    cursor = evaluate(defs, instance, "failure_mail").cursor
+    assert checked.execute_in_process(instance=instance).success
+    evaluate(defs, instance, "failure_mail", cursor=cursor)
+    (mail,) = mails(tmp_path)
+    assert "check songs: are_many songs: 3" in said(opened(mail))[0]
+
+
+def test_a_mail_sensor_with_a_cursor_of_another_kind_begins_anew(defs, instance):
+    assert evaluate(defs, instance, "failure_mail", cursor="17").skip_message == "nothing to mail"
 
 
 def store_date(instance, date, passed=True):

@@ -1,16 +1,21 @@
-"""The pictures of the evaluation report: SVG curves that follow the page's colours, the confusion matrix as PNG too."""
+"""The pictures of the evaluation report: SVG curves that follow the page's colours, and PNGs for what shows no SVG."""
 
 import io
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 WIDTH, HEIGHT = 400, 300
 """Of a curve, in CSS pixels at scale 1: it is readable on a phone, which shows it at about that size."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 46, 14, 12, 44
 _MOST_LABELS = 5
+_MARK, _SOFT = "#2f6db5", "#5d6b82"
 
 # On the page the variables are the page's; in a file of its own the fall-backs hold.
 _STYLE = """
@@ -128,6 +133,54 @@ def confusion_picture(report: Mapping[str, Any]) -> bytes:
             axes.text(column, row, str(count), ha="center", va="center", color=shade, fontsize=9)
     axes.spines[:].set_visible(False)
     axes.tick_params(length=0)
+    return _as_png(figure, dpi=110)
+
+
+def calibration_picture(curve: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return `calibration_svg` as a PNG."""
+    figure, axes = _plain_axes("mean confidence of the answer, 0 to 1", "share right")
+    axes.axline((0, 0), (1, 1), color=_SOFT, linewidth=1, linestyle="--")
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    most = max((row["n"] for row in curve), default=1)
+    sizes = [20 + 120 * row["n"] / most for row in curve]
+    _draw_points(axes, [row["confidence"] for row in curve], curve, "accuracy", sizes)
+    return _as_png(figure)
+
+
+def learning_curve_picture(points: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return `learning_curve_svg` as a PNG."""
+    figure, axes = _plain_axes("training songs", "macro-F1, new artists")
+    songs = [point["n_train"] for point in points]
+    axes.plot(songs, [point["macro_f1"] for point in points], color=_MARK, linewidth=2)
+    axes.set_xlim(0, max(songs) * 1.05)
+    _draw_points(axes, songs, points, "macro_f1", [40.0] * len(points))
+    return _as_png(figure)
+
+
+def _plain_axes(x_label: str, y_label: str) -> "tuple[Figure, Axes]":
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.4, 3.2), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xlabel(x_label, color=_SOFT)
+    axes.set_ylabel(y_label, color=_SOFT)
+    axes.grid(axis="y", color="#d9dfe8")
+    axes.set_axisbelow(True)
+    axes.spines[:].set_visible(False)
+    axes.tick_params(length=0, labelcolor=_SOFT)
+    return figure, axes
+
+
+def _draw_points(
+    axes: "Axes", x: Sequence[float], rows: Sequence[Mapping[str, Any]], name: str, sizes: Sequence[float]
+) -> None:
+    """Draw a figure of each row, with its interval."""
+    lows, highs = ([row[f"{name}_interval"][end] for row in rows] for end in (0, 1))
+    axes.vlines(x, lows, highs, color=_MARK, alpha=0.6)
+    axes.scatter(x, [row[name] for row in rows], s=sizes, color=_MARK, zorder=3, clip_on=False)
+
+
+def _as_png(figure: "Figure", dpi: int = 160) -> bytes:
     content = io.BytesIO()
-    figure.savefig(content, format="png", dpi=110)
+    figure.savefig(content, format="png", dpi=dpi)
     return content.getvalue()
