@@ -37,7 +37,7 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
     """
     home = settings.home.absolute()
     return {
-        "lake": Lake(root=str(home / "lake")),
+        "lake": Lake(root=settings.lake),
         "crawler": Crawler(
             sites=settings.sites,
             addresses=settings.addresses,
@@ -135,8 +135,7 @@ def _build_store(settings: Settings) -> dict[str, dg.ConfigurableResource]:
     """Return the feature store and the registry beside MLflow: both in Hopsworks, or neither."""
     chosen = hopsworks_configuration(settings.hopsworks_host, settings.hopsworks_project, settings.hopsworks_api_key)
     if chosen is None:
-        root = settings.home.absolute() / "feature_store"
-        return {"feature_store": DeltaFeatureStore(root=str(root)), "model_mirror": NoMirror()}
+        return {"feature_store": DeltaFeatureStore(root=settings.feature_store), "model_mirror": NoMirror()}
     connection = {
         "host": chosen.host,
         "project": chosen.project,

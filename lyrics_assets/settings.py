@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -35,6 +36,8 @@ class Settings(BaseModel):
     songs_per_genre: int = Field(100, ge=1, le=1000, description="Songs asked of each site for each genre")
     genres: str = Field("", description="Genres to ask for, parted by commas; all if empty")
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
+    lake_url: str = Field("", description="Root of the lake, as s3://bucket/lake; a folder in the home if empty")
+    feature_store_url: str = Field("", description="Root of the Delta tables, likewise")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
     text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
     tracking_uri: str = Field("", description="URL of an MLflow server; SQLite under the home if empty")
@@ -78,6 +81,10 @@ class Settings(BaseModel):
             SettingsError: a value is not allowed.
         """
         values = {name: environment.get(_PREFIX + name.upper(), "") for name in cls.model_fields}
+        for name in ("archive_url", "text_index_url"):
+            if urlsplit(values[name]).password:
+                # Addresses are shown in the UI and in lists of processes.
+                raise SettingsError(f"{_PREFIX}{name.upper()}: leave the password out and set PGPASSWORD")
         try:
             return cls.model_validate({name: value for name, value in values.items() if value})
         except ValidationError as error:
@@ -99,6 +106,16 @@ class Settings(BaseModel):
     def genre_names(self) -> list[str]:
         """The genres to ask for."""
         return [genre.name for genre in find_genres(self.genres)]
+
+    @property
+    def lake(self) -> str:
+        """Root of the lake."""
+        return self.lake_url or str(self.home.absolute() / "lake")
+
+    @property
+    def feature_store(self) -> str:
+        """Root of the Delta tables."""
+        return self.feature_store_url or str(self.home.absolute() / "feature_store")
 
     @property
     def archive(self) -> str:

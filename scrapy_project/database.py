@@ -1,5 +1,6 @@
 """SQLite or PostgreSQL by URL, safe for several processes at once: what every database of the project opens with."""
 
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
@@ -22,6 +23,8 @@ _INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert,
 def open_engine(url: str) -> sa.Engine:
     """Return an engine of the database; a SQLite file and its folder are created.
 
+    The password for PostgreSQL is in PGPASSWORD, so that no address that is shown holds it.
+
     Raises:
         ValueError: the URL names another kind of database.
     """
@@ -32,6 +35,8 @@ def open_engine(url: str) -> sa.Engine:
         # SQLAlchemy's own choice is a driver that the project does not bring.
         address = address.set(drivername="postgresql+pg8000")
     if address.get_backend_name() == "postgresql":
+        if address.password is None:  # this driver does not look for it where PostgreSQL's own programs do
+            address = address.set(password=os.environ.get("PGPASSWORD"))
         # A crawl may rest for minutes between two pages, and the server may restart meanwhile.
         return sa.create_engine(address, pool_pre_ping=True)
     if address.database and address.database != ":memory:":

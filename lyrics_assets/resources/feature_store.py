@@ -14,6 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from lyrics_assets.partitions import today
+from lyrics_assets.resources.object_store import delta_options
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,7 +126,7 @@ class DeltaFeatureStore(FeatureStore):
         """Read the table's log alone."""
         from deltalake import DeltaTable
 
-        if not DeltaTable.is_deltatable(self._uri):
+        if not DeltaTable.is_deltatable(self._uri, delta_options(self._uri)):
             return []
         return sorted(dt.date.fromisoformat(part["extraction_date"]) for part in self._open().partitions())
 
@@ -190,9 +191,9 @@ class DeltaFeatureStore(FeatureStore):
     def _open(self) -> "DeltaTable":
         from deltalake import DeltaTable
 
-        if not DeltaTable.is_deltatable(self._uri):
+        if not DeltaTable.is_deltatable(self._uri, delta_options(self._uri)):
             raise StoreError(f"{self._uri} holds no feature group: materialize lyrics_features for a date first")
-        return self._check(DeltaTable(self._uri))
+        return self._check(DeltaTable(self._uri, storage_options=delta_options(self._uri)))
 
     def _create(self) -> "DeltaTable":
         from deltalake import DeltaTable
@@ -211,6 +212,7 @@ class DeltaFeatureStore(FeatureStore):
                 "delta.logRetentionDuration": f"interval {self.keep_days} days",
                 "delta.checkpointInterval": str(_COMMITS_A_CHECKPOINT),
             },
+            storage_options=delta_options(self._uri),
         )
         return self._check(table)
 

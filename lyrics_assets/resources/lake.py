@@ -1,5 +1,6 @@
 """The lake: files by name under one root, local or on any store that fsspec knows. Nothing half-written is seen."""
 
+import datetime as dt
 import json
 import uuid
 from collections.abc import Iterator
@@ -8,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
+
+from lyrics_assets.resources.object_store import is_object_store, open_filesystem
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,6 +45,15 @@ class Lake(dg.ConfigurableResource):
             return []
         entries = filesystem.ls(self.url(folder), detail=True)
         return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
+
+    def all_names(self) -> list[str]:
+        """Return the names of all files, sorted."""
+        filesystem = self._filesystem()
+        if not filesystem.exists(self.root):
+            return []
+        prefix = self.root.rpartition("://")[2].strip("/") + "/"
+        found = (path.strip("/").removeprefix(prefix) for path in filesystem.find(self.root))
+        return sorted(name for name in found if not name.endswith(".part"))
 
     def read_bytes(self, name: str) -> bytes:
         """Return the content of a file.
@@ -102,14 +114,35 @@ class Lake(dg.ConfigurableResource):
         pq.write_table(table, sink, compression="zstd")
         return self.write_bytes(name, sink.getvalue().to_pybytes())
 
+    def size(self, name: str) -> int:
+        """Return how many bytes a file holds."""
+        return int(self._filesystem().size(self.url(name)))
+
+    def modified(self, name: str) -> dt.datetime:
+        """Return when a file was published, UTC."""
+        when = self._filesystem().modified(self.url(name))
+        return when if when.tzinfo else when.replace(tzinfo=dt.UTC)
+
+    def remove(self, name: str) -> None:
+        """Remove a file, or a folder with all that it holds; nothing happens if it is gone already."""
+        filesystem = self._filesystem()
+        if filesystem.exists(self.url(name)):
+            filesystem.rm(self.url(name), recursive=True)
+
     def _must_exist(self, name: str) -> None:
         if not self.exists(name):
             raise dg.Failure(f"{self.url(name)} does not exist: materialize what writes it first", allow_retries=False)
 
     @contextmanager
     def _publishing(self, name: str) -> Iterator[str]:
-        """Yield the address to write; when that went well, move it to its name, atomically on a local disk."""
+        """Yield the address to write; when that went well, move it to its name, atomically on a local disk.
+
+        An object store shows a file when it has all of it: there it is written straight under its name.
+        """
         filesystem, target = self._filesystem(), self.url(name)
+        if is_object_store(self.root):
+            yield target
+            return
         part = f"{target}.{uuid.uuid4().hex}.part"
         filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
         try:
@@ -122,5 +155,7 @@ class Lake(dg.ConfigurableResource):
     def _filesystem(self) -> "AbstractFileSystem":
         from fsspec.core import url_to_fs
 
+        if is_object_store(self.root):
+            return open_filesystem(self.root)
         filesystem: AbstractFileSystem = url_to_fs(self.root)[0]
         return filesystem

@@ -1,19 +1,48 @@
 """Files by name, local or on a store that fsspec knows."""
 
+import datetime as dt
 import json
+import threading
 import uuid
 
 import dagster as dg
-import fsspec
 import pyarrow as pa
 import pytest
 
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets_tests.corpus import dataset
+from lyrics_assets_tests.object_server import environment, make_bucket, running_object_store
+
+
+@pytest.fixture(scope="module")
+def store():
+    """An object store, for all tests."""
+    with running_object_store() as variables, environment(variables):
+        yield variables
 
 
 @pytest.fixture(params=["folder", "file", "memory"])
+def moving(request, tmp_path):
+    """A lake where a file is written under another name first."""
+    roots = {
+        "folder": str(tmp_path / "lake"),
+        "file": f"file://{tmp_path}/lake/",
+        "memory": f"memory://{uuid.uuid4().hex}/lake",
+    }
+    return Lake(root=roots[request.param])
+
+
+@pytest.fixture
+def bucket(store):
+    """A lake in a bucket of its own."""
+    return Lake(root=f"{make_bucket(store, f'bucket-{uuid.uuid4().hex}')}/lake")
+
+
+@pytest.fixture(params=["folder", "file", "memory", "bucket"])
 def lake(request, tmp_path):
+    """A lake of every kind."""
+    if request.param == "bucket":
+        return request.getfixturevalue("bucket")
     roots = {
         "folder": str(tmp_path / "lake"),
         "file": f"file://{tmp_path}/lake/",
@@ -29,8 +58,7 @@ def local(tmp_path):
 
 def everything(lake):
     """Return the paths of all files of the lake, half-written ones too."""
-    filesystem, root = fsspec.core.url_to_fs(lake.root)
-    return sorted(filesystem.find(root))
+    return sorted(lake._filesystem().find(lake.root))
 
 
 def test_bytes_come_back_as_they_were_written(lake):
@@ -122,7 +150,8 @@ def interrupted(lake, name):
         raise RuntimeError("power cut")
 
 
-def test_a_failure_leaves_the_old_file_and_nothing_half_written(lake, tmp_path):
+def test_a_failure_leaves_the_old_file_and_nothing_half_written(moving, tmp_path):
+    lake = moving
     lake.write_bytes("raw/a", b"old")
     with pytest.raises(FileNotFoundError):
         lake.publish(str(tmp_path / "no such file"), "raw/a")
@@ -132,7 +161,8 @@ def test_a_failure_leaves_the_old_file_and_nothing_half_written(lake, tmp_path):
     assert len(everything(lake)) == 1
 
 
-def test_nobody_sees_a_file_before_it_is_whole(lake):
+def test_nobody_sees_a_file_before_it_is_whole(moving):
+    lake = moving
     with lake._publishing("raw/a") as part:
         lake._filesystem().pipe_file(part, b"half")
         assert not lake.exists("raw/a")
@@ -143,3 +173,59 @@ def test_nobody_sees_a_file_before_it_is_whole(lake):
 def test_a_table_of_no_columns_is_a_table(local):
     local.write_table("a", pa.table({}))
     assert local.read_table("a").num_columns == 0
+
+
+def test_a_file_tells_its_size_and_when_it_was_published(lake):
+    before = dt.datetime.now(dt.UTC) - dt.timedelta(seconds=2)
+    lake.write_bytes("reports/r/report.json", b"1234")
+    assert lake.size("reports/r/report.json") == 4
+    assert before < lake.modified("reports/r/report.json") <= dt.datetime.now(dt.UTC) + dt.timedelta(seconds=2)
+
+
+def test_a_removed_folder_is_gone_with_its_files_and_to_remove_it_again_is_nothing(lake):
+    for name in ("reports/r/report.json", "reports/r/deep/a.png", "reports/s/report.json"):
+        lake.write_bytes(name, b"x")
+    lake.remove("reports/r")
+    lake.remove("reports/r")
+    assert lake.folders("reports") == ["s"]
+    lake.remove("reports/s/report.json")
+    assert not lake.exists("reports/s/report.json")
+
+
+def test_all_names_are_those_of_every_folder_under_the_root_alone(lake):
+    assert lake.all_names() == []
+    for name in ("raw/letras/b", "raw/letras/a", "c"):
+        lake.write_bytes(name, b"x")
+    Lake(root=lake.root.rstrip("/") + "-other").write_bytes("d", b"x")
+    assert lake.all_names() == ["c", "raw/letras/a", "raw/letras/b"]
+    assert Lake(root=lake.root.rstrip("/") + "/").all_names() == lake.all_names()
+
+
+def test_a_bucket_shows_the_old_file_or_the_new_one_while_it_is_written(bucket, tmp_path):
+    """Of some 12 MB, which the client sends in parts."""
+    versions = {bytes([letter]) * (12_000_000 + letter) for letter in b"abc"}
+    bucket.write_bytes("raw/a", min(versions))
+    ended, seen = threading.Event(), set()
+
+    def look():
+        while not ended.is_set():
+            seen.add(bucket.read_bytes("raw/a"))
+
+    reader = threading.Thread(target=look)
+    reader.start()
+    try:
+        for version in sorted(versions) * 2:
+            (tmp_path / "file").write_bytes(version)
+            bucket.publish(str(tmp_path / "file"), "raw/a")
+    finally:
+        ended.set()
+        reader.join()
+    assert seen <= versions
+    assert bucket.read_bytes("raw/a") == max(versions)
+
+
+def test_a_bucket_keeps_the_old_file_when_there_is_nothing_to_publish(bucket, tmp_path):
+    bucket.write_bytes("raw/a", b"old")
+    with pytest.raises(FileNotFoundError):
+        bucket.publish(str(tmp_path / "no such file"), "raw/a")
+    assert bucket.read_bytes("raw/a") == b"old"

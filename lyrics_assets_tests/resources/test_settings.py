@@ -9,6 +9,7 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.resources.secrets import reveal
 from lyrics_assets.resources.tuning import LocalTuner, WandbTuner
 from lyrics_assets.settings import LIVE_ADDRESSES, ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
+from scrapy_project.database import open_engine
 from scrapy_project.genres import GENRE_NAMES, GENRES, find_genres
 
 
@@ -133,3 +134,24 @@ def test_without_wandb_the_search_is_local_and_can_use_a_cluster(tmp_path):
 def test_imitated_songs_and_real_ones_have_an_index_of_texts_each():
     assert Settings(sites="live").text_index != Settings().text_index
     assert Settings(sites="live", text_index_url="postgresql://db/texts").text_index == "postgresql://db/texts"
+
+
+def test_an_object_store_takes_the_place_of_the_folders_in_the_home(tmp_path):
+    urls = {"lake_url": "s3://bucket/lake", "feature_store_url": "s3://bucket/features"}
+    there, here = build_resources(Settings(home=tmp_path, **urls)), build_resources(Settings(home=tmp_path))
+    assert (there["lake"].root, there["feature_store"].root) == tuple(urls.values())
+    assert (here["lake"].root, here["feature_store"].root) == (f"{tmp_path}/lake", f"{tmp_path}/feature_store")
+
+
+@pytest.mark.parametrize("variable", ["LYRICS_ARCHIVE_URL", "LYRICS_TEXT_INDEX_URL"])
+def test_a_password_in_an_address_is_refused_and_not_repeated(variable):
+    with pytest.raises(SettingsError, match=f"{variable}: leave the password out and set PGPASSWORD") as told:
+        Settings.from_environment({variable: "postgresql://ana:hidden@db/pages"})
+    assert "hidden" not in str(told.value)
+
+
+def test_the_password_of_postgresql_is_taken_from_where_its_own_programs_look(monkeypatch):
+    monkeypatch.setenv("PGPASSWORD", "hidden")
+    without, with_own = (open_engine(f"postgresql://{user}@db/pages") for user in ("ana", "ana:own"))
+    assert (without.url.password, with_own.url.password) == ("hidden", "own")
+    assert "hidden" not in repr(without)
