@@ -165,6 +165,10 @@ class Retention(dg.ConfigurableResource):
                     None,
                     lambda model=model: tracking.remove(model),
                 )
+        for run_id in tracking.abandoned_runs(dt.datetime.now(dt.UTC) - dt.timedelta(seconds=_DAY_SECONDS)):
+            yield Removal(
+                "training runs", run_id, "never ended", None, lambda run_id=run_id: tracking.remove_run(run_id)
+            )
 
     def _bentos(self, bento_store: BentoStore, versions: set[int]) -> Iterator[Removal]:
         tags = bento_store.tags()

@@ -1,5 +1,6 @@
 """Runs of the graph's jobs in this process, with their progress told as they go. What the command line stands on."""
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -7,10 +8,13 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import dagster as dg
+import psutil
 
 from lyrics_assets.settings import ROOT
 
 _POLL_SECONDS = 0.2
+_PROCESS = "lyrics/process"
+"""Tag of a run that a command runs in its own process: which one."""
 
 
 class RunFailedError(RuntimeError):
@@ -31,9 +35,14 @@ class Progress(NamedTuple):
 Listener = Callable[[Progress], None]
 
 
-def open_instance(home: Path) -> dg.DagsterInstance:
-    """Open the Dagster instance that keeps its history under a home; it is made if missing."""
-    return dg.DagsterInstance.from_config(str(write_instance_config(home)))
+def open_instance(home: Path, configured: str = "") -> dg.DagsterInstance:
+    """Open the Dagster instance that keeps its history under a home, which is made if missing.
+
+    Args:
+        home: of the installation.
+        configured: folder of a dagster.yaml to use instead.
+    """
+    return dg.DagsterInstance.from_config(configured or str(write_instance_config(home)))
 
 
 def write_instance_config(home: Path) -> Path:
@@ -61,6 +70,7 @@ def run_job(
     Raises:
         RunFailedError: a step failed, or a blocking check did not hold.
     """
+    end_dead_runs(instance)
     job = defs.resolve_job_def(name)
     names = _readable_names(defs)
     run_id = str(uuid4())
@@ -72,6 +82,7 @@ def run_job(
                 instance=instance,
                 partition_key=partition,
                 run_id=run_id,
+                tags={_PROCESS: _name_process(psutil.Process())},
                 raise_on_error=False,
                 run_config={"loggers": {"console": {"config": {"log_level": "INFO" if verbose else "CRITICAL"}}}},
             ).success
@@ -91,6 +102,32 @@ def run_job(
         raise outcome["error"]
     if not outcome["success"]:
         raise RunFailedError("\n".join(failures) or f"{name} failed")
+
+
+def end_dead_runs(instance: dg.DagsterInstance) -> None:
+    """Report runs of this machine as failed whose process was killed, and give back the pools that they hold.
+
+    Nobody else would: the daemon looks after the runs that it launched itself, not after those of a command.
+    """
+    for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])):
+        if _PROCESS in run.tags and not _lives(run.tags[_PROCESS]):
+            instance.report_run_failed(run, "the process in which it ran was killed")
+            instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+
+
+def _name_process(process: psutil.Process) -> str:
+    """Return what tells a process from any other: a number alone is given again."""
+    return f"{socket.gethostname()}/{process.pid}/{process.create_time():.2f}"
+
+
+def _lives(name: str) -> bool:
+    host, pid, _ = name.rsplit("/", 2)
+    if host != socket.gethostname():
+        return True  # nobody here can tell
+    try:
+        return _name_process(psutil.Process(int(pid))) == name
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _readable_names(defs: dg.Definitions) -> dict[str, str]:

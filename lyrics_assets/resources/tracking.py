@@ -213,6 +213,24 @@ class Tracking(dg.ConfigurableResource):
         if self._database:
             self._collect_garbage(model.run_id, logged)
 
+    def abandoned_runs(self, before: dt.datetime) -> list[str]:
+        """Return the runs that began before a time and never ended: their process was killed."""
+        if not self._exists:
+            return []
+        client = self._client()
+        experiment = client.get_experiment_by_name(self.experiment)
+        if experiment is None:
+            return []
+        began = f"attributes.status = 'RUNNING' and attributes.start_time < {int(before.timestamp() * 1000)}"
+        # One page: what is over it goes the next time.
+        return [run.info.run_id for run in client.search_runs([experiment.experiment_id], began, max_results=1000)]
+
+    def remove_run(self, run_id: str) -> None:
+        """Remove a run that made no version, with its files."""
+        self._client().delete_run(run_id)
+        if self._database:
+            self._collect_garbage(run_id, None)
+
     def versions(self) -> list[RegisteredModel]:
         """Return all versions, newest first; none if nothing was ever registered."""
         if not self._exists:
