@@ -38,6 +38,7 @@ class Settings(BaseModel):
     contact: str = Field("", description="Address in the crawler's User-Agent by which a site can reach you")
     lake_url: str = Field("", description="Root of the lake, as s3://bucket/lake; a folder in the home if empty")
     feature_store_url: str = Field("", description="Root of the Delta tables, likewise")
+    dagster_home: str = Field("", description="Folder of the dagster.yaml to use; an instance in the home if empty")
     archive_url: str = Field("", description="SQLAlchemy URL of the page archive; SQLite under the home if empty")
     text_index_url: str = Field("", description="SQLAlchemy URL of the index of texts; SQLite under the home if empty")
     tracking_uri: str = Field("", description="URL of an MLflow server; SQLite under the home if empty")
