@@ -2,6 +2,7 @@
 
 import datetime as dt
 import hashlib
+import json
 import os
 import signal
 import subprocess
@@ -230,6 +231,30 @@ def models(home: Path | None) -> None:
     console.print(model_table(versions))
     if not any("champion" in model.aliases for model in versions):
         console.print("No version is champion, so none is served: the newest reports say why.")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print all facts as JSON.")
+@_home_option
+def status(as_json: bool, home: Path | None) -> None:
+    """Tell how the installation is: what it holds, how old that is, what failed, what runs by itself.
+
+    Exit code 0 if it is healthy, 1 if not. Looks only and writes nothing.
+    """
+    from rich.console import Console
+
+    from lyrics_assets.status import find_problems, read_status
+    from lyrics_assets.status_table import PLAIN_WIDTH, print_status
+
+    facts = read_status(_settings(home), dt.datetime.now(dt.UTC))
+    problems = find_problems(facts)
+    if as_json:
+        click.echo(json.dumps({"healthy": not problems, "problems": problems, **facts}, ensure_ascii=False, indent=2))
+    else:
+        console = Console(highlight=False)
+        console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
+        print_status(facts, problems, console)
+    sys.exit(1 if problems else 0)
 
 
 @main.command()

@@ -208,6 +208,7 @@ def test_rows_come_from_the_metadata_and_a_check_reads_what_its_asset_wrote(inst
     assert (cost["lyrics"]["rows_in"], cost["lyrics"]["rows_out"]) == (40, 30)
     assert (cost["lyrics_schema"]["rows_in"], cost["lyrics_schema"]["rows_out"]) == (30, None)
     assert cost["lyrics_schema"]["cpu_s"] is not None
+    assert [(row["name"], row["is_check"]) for row in history.read()] == [("lyrics", 0), ("lyrics: schema", 1)]
 
 
 # Collected from the log
@@ -339,6 +340,8 @@ def made_up(**columns):
     row |= {
         "run_id": f"{at:%Y%m%d%H%M}",
         "step": "lyrics",
+        "name": columns.get("step", "lyrics").replace("__", "/"),
+        "is_check": 0,
         "job": "extraction_job",
         "partition": f"{at:%Y-%m-%d}",
         "state": "done",
@@ -464,7 +467,7 @@ def test_a_date_costs_what_all_steps_of_its_newest_run_took_by_its_songs():
     report = build_report(rows, [], [], NOW + dt.timedelta(days=1), 90)
     (found,) = report["dates"]
     assert (found["songs"], found["cpu_s"], found["cpu_ms_a_song"], found["pages_fetched"]) == (100, 6.0, 60.0, 120)
-    assert report["crawls"]["raw__letras"][0]["bytes_fetched"] == 9000
+    assert report["crawls"]["raw/letras"][0]["bytes_fetched"] == 9000
 
 
 def test_the_page_shows_what_grew_what_failed_and_what_is_stored():

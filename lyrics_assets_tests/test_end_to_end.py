@@ -14,6 +14,7 @@ import dagster as dg
 import httpx
 import pytest
 
+from lyrics_assets.costs.history import Table
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
@@ -80,7 +81,7 @@ def test_the_champion_is_registered_with_its_dates(resources):
 
 
 def test_the_report_keeps_its_contract_and_holds_no_lyric(demo, resources):
-    (path,) = (demo.home / "lake" / "reports").glob("*/report.json")
+    (path,) = (demo.home / "lake" / "reports").glob("*-*/report.json")
     report = json.loads(path.read_text())
     for name in ("macro_f1", "accuracy", "mcc"):
         low, high = report[f"{name}_interval"]
@@ -170,6 +171,31 @@ def test_the_command_line_classifies_with_the_champion(demo, tmp_path):
     assert (from_file.code, from_file.out.split()[0]) == (0, "Gospel")
     from_stdin = run_lyrics("classify", "-", stdin=DRAFT, LYRICS_HOME=str(demo.home))
     assert from_stdin.out == from_file.out
+
+
+def test_what_every_step_took_is_in_the_history_and_on_the_page(demo, resources):
+    steps = {row["name"]: row for row in Table.of_steps(resources["lake"]).read()}
+    assert {"raw/letras", "lyrics", "lyrics: schema", "genre_classifier", "lyrics_service"} <= set(steps)
+    assert [name for name, row in steps.items() if row["cpu_s"] is None or row["state"] != "done"] == []
+    spider = steps["raw/letras"]
+    assert 0 < spider["children_cpu_s"] < spider["cpu_s"]
+    assert spider["child_peak_mb"] > 50, "a Python with Scrapy in it takes more"
+    assert spider["pages_fetched"] + spider["pages_from_archive"] > 300
+    assert 0 < spider["bytes_fetched"] <= spider["bytes_read"]
+    assert steps["lyrics_service: answers_a_known_song"]["children_cpu_s"] > 0.5, "the Bento's processes count"
+    assert steps["lyrics"]["rows_in"] > steps["lyrics"]["rows_out"] == steps["lyrics: schema"]["rows_in"]
+    report = resources["lake"].read_json("reports/costs/report.json")
+    assert [date["date"] for date in report["dates"]] == [str(today() - dt.timedelta(days=days)) for days in (2, 1, 0)]
+    assert {"archive", "bentoml", "dagster", "feature_store", "lake", "mlflow", "text_index"} <= set(report["stores"])
+    html = resources["lake"].read_bytes("reports/costs/report.html").decode()
+    assert "lyrics_<wbr>service" in html
+    assert not [line for line in _long_lines(resources["feature_store"]) if line in html]
+
+
+def test_the_status_of_the_demonstration_is_healthy(demo):
+    told = run_lyrics("status", "--json", "--home", demo.home)
+    assert (told.code, json.loads(told.out)["problems"]) == (0, [])
+    assert "✔ healthy" in run_lyrics("status", "--home", demo.home).out
 
 
 def test_a_second_run_of_a_date_asks_the_sites_for_nothing(demo):

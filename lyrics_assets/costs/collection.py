@@ -18,6 +18,8 @@ _EVENTS_AT_ONCE = 1000
 
 _FINISHED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 _KINDS = {
+    dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED,
+    dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED,
     dg.DagsterEventType.STEP_START,
     dg.DagsterEventType.STEP_RESTARTED,
     dg.DagsterEventType.STEP_SUCCESS,
@@ -63,12 +65,14 @@ def read_steps(instance: dg.DagsterInstance, record: dg.RunRecord) -> list[Row]:
         step.to_row(rows_of, ended)
         | {
             "run_id": run.run_id,
-            "step": name,
+            "step": key,
+            "name": step.name or key,
+            "is_check": int(step.is_check),
             "job": run.job_name,
             "partition": run.tags.get("dagster/partition"),
             "run_updated_at": record.update_timestamp,
         }
-        for name, step in steps.items()
+        for key, step in steps.items()
         if step.attempts
     ]
 
@@ -87,6 +91,8 @@ def _entries(instance: dg.DagsterInstance, run_id: str) -> Iterator[dg.EventLogE
 class _Step:
     """What the log has told so far of a step."""
 
+    name: str = ""
+    is_check: bool = False
     started: float = 0.0
     ended: float = 0.0
     wall: float = 0.0
@@ -103,6 +109,12 @@ class _Step:
     def take(self, event: dg.DagsterEvent, at: float) -> None:
         """Take in an event of the step; they come in the order in which they happened."""
         match event.event_type:
+            case dg.DagsterEventType.ASSET_MATERIALIZATION_PLANNED:
+                self.name, self.is_check = event.asset_materialization_planned_data.asset_key.to_user_string(), False
+            case dg.DagsterEventType.ASSET_CHECK_EVALUATION_PLANNED if not self.name:
+                planned = event.asset_check_planned_data
+                self.name = f"{planned.asset_key.to_user_string()}: {planned.check_name}"
+                self.is_check = True
             case dg.DagsterEventType.STEP_START | dg.DagsterEventType.STEP_RESTARTED:
                 self.started, self.since = self.started or at, at
                 self.attempts += 1

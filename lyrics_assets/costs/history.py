@@ -19,6 +19,8 @@ _TIME, _TEXT, _FLOAT, _INT = "timestamp", "text", "float", "int"
 STEP_COLUMNS = {
     "run_id": _TEXT,
     "step": _TEXT,
+    "name": _TEXT,
+    "is_check": _INT,
     "job": _TEXT,
     "partition": _TEXT,
     "state": _TEXT,
@@ -39,7 +41,8 @@ STEP_COLUMNS = {
     "bytes_read": _INT,
     "run_updated_at": _TIME,
 }
-"""Of a step of a run. `state` is done, failed, or cut off: it was under way when its run ended."""
+"""Of a step of a run. `name` is that for people, such as ``raw/letras`` or ``lyrics: schema``. `state` is done, failed,
+or cut off: it was under way when its run ended."""
 STORE_COLUMNS = {"measured_at": _TIME, "store": _TEXT, "bytes": _INT, "disk_free": _INT, "disk_total": _INT}
 LATENCY_COLUMNS = {
     "date": _TIME,

@@ -18,46 +18,45 @@ CHART_WIDTH = 260
 """Units of the small charts of the page; they scale to the width of their card."""
 SHOWN_CHARTS = 12
 """Of the steps, the dearest ones."""
+SHOWN_DATES = 14
+"""Of the dates, in the table, the newest ones."""
 
 _INK, _SOFT, _BLUE, _GREEN = "#1b2a41", "#5d6b82", "#4a7fc1", "#1a7f5a"
 _MARGIN = 6
 
 
-def step_rows(report: Report) -> list[Row]:
-    """Return the table of the steps, dearest first."""
+def step_rows(report: Report, *, checks: bool | None = None) -> list[Row]:
+    """Return the table of the steps, dearest first: of all, of the checks alone, or of all others."""
     return [
         {
-            "step": shown_step(name),
-            "runs": step["runs"],
-            "failed": step["failed"],
+            "step": step["name"],
+            "runs": f"{step['runs']}, {step['failed']} failed" if step["failed"] else str(step["runs"]),
             "wall s": _digits(step["newest"]["wall_s"]),
-            "median": _digits(step["median_wall_s"]),
             "CPU s": _digits(step["newest"]["cpu_s"]),
             "of children": _digits(step["newest"]["children_cpu_s"]),
             "peak MB": _digits(step["peak_mb"], 0),
-            "largest child MB": _digits(step["child_peak_mb"], 0),
-            "songs in": _count(step["newest"]["rows_in"]),
-            "songs out": _count(step["newest"]["rows_out"]),
+            "child MB": _digits(step["child_peak_mb"], 0),
+            "songs": _count(step["newest"]["rows_out"] or step["newest"]["rows_in"]),
             "cost": _price(step["cost"], "now"),
-            "norm": _price(step["cost"], "norm"),
-            "": "grown" if step["cost"] and step["cost"]["grown"] else "",
+            "norm": f"{_price(step['cost'], 'norm')}{' ▲ grown' if step['cost'] and step['cost']['grown'] else ''}",
         }
-        for name, step in report["steps"].items()
+        for step in report["steps"].values()
+        if checks is None or step["is_check"] is checks
     ]
 
 
 def date_rows(report: Report) -> list[Row]:
-    """Return the table of the extraction dates, newest first."""
+    """Return the table of the newest extraction dates, newest first."""
     return [
         {
             "date": date["date"],
-            "songs": date["songs"],
-            "pages fetched": date["pages_fetched"],
+            "songs": _count(date["songs"]),
+            "pages fetched": _count(date["pages_fetched"]),
             "wall s": _digits(date["wall_s"]),
             "CPU s": _digits(date["cpu_s"]),
             "CPU ms a song": _digits(date["cpu_ms_a_song"]),
         }
-        for date in reversed(report["dates"])
+        for date in reversed(report["dates"][-SHOWN_DATES:])
     ]
 
 
@@ -89,7 +88,7 @@ def failure_rows(report: Report) -> list[Row]:
     return [
         {
             "began": failure["at"][:16].replace("T", " "),
-            "step": shown_step(failure["step"]),
+            "step": failure["step"],
             "date": failure["partition"] or "–",
             "": failure["state"],
             "wall s": _digits(failure["wall_s"]),
@@ -102,20 +101,15 @@ def failure_rows(report: Report) -> list[Row]:
 def grown_sentences(report: Report) -> list[str]:
     """Return a sentence for each step that costs more than it used to."""
     sentences = []
-    for name, step in report["steps"].items():
+    for step in report["steps"].values():
         cost = step["cost"]
         if cost and cost["grown"]:
             measure = "CPU" if cost["measure"] == "cpu" else "wall"
             sentences.append(
-                f"{shown_step(name)} costs {cost['now'] / cost['norm']:.1f} times its norm: {_price(cost, 'now')} "
+                f"{step['name']} costs {cost['now'] / cost['norm']:.1f} times its norm: {_price(cost, 'now')} "
                 f"({measure}) instead of {_price(cost, 'norm')}, the median of {cost['runs']} earlier runs like it."
             )
     return sentences
-
-
-def shown_step(name: str) -> str:
-    """Return a step's key as people write it."""
-    return name.replace("__", "/")
 
 
 def render_html(report: Report) -> str:
@@ -128,13 +122,15 @@ def render_html(report: Report) -> str:
     ]
     return environment.get_template("page.html.j2").render(
         report=report,
-        steps=step_rows(report),
+        steps=step_rows(report, checks=False),
+        checks=step_rows(report, checks=True),
         dates=date_rows(report),
         stores=store_rows(report),
         latency=latency_rows(report),
         failures=failure_rows(report),
         grown=grown_sentences(report),
-        charts=list(report["steps"].items())[:SHOWN_CHARTS],
+        charts=_charted(report),
+        dearest=max((date["cpu_ms_a_song"] or 0 for date in report["dates"]), default=0) or 1,
         most_pages=max(pages, default=1) or 1,
         largest=max((store["bytes"] for store in report["stores"].values()), default=1) or 1,
         rules=growth,
@@ -142,7 +138,6 @@ def render_html(report: Report) -> str:
         width=CHART_WIDTH,
         places=places,
         line=line,
-        shown_step=shown_step,
         digits=_digits,
         price=_price,
         megabytes=megabytes,
@@ -205,20 +200,25 @@ def _count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def _charted(report: Report) -> list[Row]:
+    """Return the dearest steps of which more than one run is known."""
+    return [step for step in report["steps"].values() if len(step["series"]) > 1][:SHOWN_CHARTS]
+
+
 def _draw_steps(report: Report) -> "Figure | None":
     """Draw wall and CPU seconds of the dearest steps from run to run."""
     from matplotlib.figure import Figure
 
-    shown = [(name, step) for name, step in report["steps"].items() if len(step["series"]) > 1][:SHOWN_CHARTS]
+    shown = _charted(report)
     if not shown:
         return None
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
     figure = Figure(figsize=(2.3 * columns, 1.35 * rows + 0.4), layout="constrained")
-    for axes, (name, step) in zip(figure.subplots(rows, columns, squeeze=False).flat, shown, strict=False):
+    for axes, step in zip(figure.subplots(rows, columns, squeeze=False).flat, shown, strict=False):
         for measure, colour in (("wall_s", _SOFT), ("cpu_s", _BLUE)):
             axes.plot([row[measure] for row in step["series"]], color=colour, linewidth=1.4, marker=".", markersize=3)
-        axes.set_title(shown_step(name), fontsize=8, color=_INK)
+        axes.set_title(step["name"], fontsize=8, color=_INK)
     for number, axes in enumerate(figure.axes):
         _plain(axes)
         axes.set_visible(number < len(shown))
@@ -249,13 +249,13 @@ def _draw_pages(report: Report) -> "Figure | None":
         return None
     crawls = report["crawls"]
     figure = Figure(figsize=(7.5, 1.8 * len(crawls)), layout="constrained")
-    for axes, (step, dates) in zip(figure.subplots(len(crawls), squeeze=False).flat, crawls.items(), strict=True):
+    for axes, (name, dates) in zip(figure.subplots(len(crawls), squeeze=False).flat, crawls.items(), strict=True):
         fetched = [date["pages_fetched"] for date in dates]
         axes.bar(range(len(dates)), fetched, color=_GREEN, width=0.7)
         archived = [date["pages_from_archive"] for date in dates]
         axes.bar(range(len(dates)), archived, bottom=fetched, color=_SOFT, width=0.7, alpha=0.5)
         _label_dates(axes, [date["date"] for date in dates])
-        axes.set_title(f"{shown_step(step)}: pages fetched (green), from the archive (grey)", fontsize=9, color=_INK)
+        axes.set_title(f"{name}: pages fetched (green), from the archive (grey)", fontsize=9, color=_INK)
     return figure
 
 

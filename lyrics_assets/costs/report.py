@@ -18,9 +18,6 @@ GROWTH_DAYS = 30
 """From so many days the growth of a store is told."""
 SHOWN_FAILURES = 20
 
-_MONTH = 30
-"""Days for which the daily figures are shown."""
-
 
 def build_report(
     steps: Sequence[Row], stores: Sequence[Row], latency: Sequence[Row], now: dt.datetime, window_days: int
@@ -50,7 +47,7 @@ def build_report(
         "wall_s": sum(row["wall_s"] for row in shown),
         "without_cpu": sum(row["cpu_s"] is None for row in shown),
         "steps": dict(sorted(described.items(), key=lambda item: -item[1]["total_s"])),
-        "dates": _dates(shown)[-_MONTH:],
+        "dates": _dates(shown),
         "crawls": _crawls(shown),
         **_stores(stores, now),
         "latency": [row | {"date": f"{row['date']:%Y-%m-%d}"} for row in latency if row["date"] >= since],
@@ -65,6 +62,8 @@ def _describe(rows: Sequence[Row], since: dt.datetime) -> dict[str, Any]:
     newest = shown[-1]
     verdict = judge(rows)
     return {
+        "name": newest["name"],
+        "is_check": bool(newest["is_check"]),
         "job": newest["job"],
         "runs": len(shown),
         "failed": len(shown) - len(done),
@@ -138,17 +137,17 @@ def _dates(rows: Iterable[Row]) -> list[dict[str, Any]]:
 
 
 def _crawls(rows: Iterable[Row]) -> dict[str, list[dict[str, Any]]]:
-    """Return what each crawl of a date read, by step: all attempts at the date together, for each asked the site."""
+    """Return what the crawls read, by their name: all attempts at a date together, for each asked the site."""
     crawls: defaultdict[str, dict[str, dict[str, Any]]] = defaultdict(dict)
     for row in rows:
         if row["pages_fetched"] is None or not row["partition"]:
             continue
         empty = {"date": row["partition"], "pages_fetched": 0, "pages_from_archive": 0, "bytes_fetched": 0, "crawls": 0}
-        date = crawls[row["step"]].setdefault(row["partition"], empty)
+        date = crawls[row["name"]].setdefault(row["partition"], empty)
         for name in ("pages_fetched", "pages_from_archive", "bytes_fetched"):
             date[name] += row[name] or 0
         date["crawls"] += 1
-    return {step: [dates[date] for date in sorted(dates)][-SERIES_RUNS:] for step, dates in sorted(crawls.items())}
+    return {name: [dates[date] for date in sorted(dates)][-SERIES_RUNS:] for name, dates in sorted(crawls.items())}
 
 
 def _stores(rows: Sequence[Row], now: dt.datetime) -> dict[str, Any]:
@@ -200,7 +199,7 @@ def _failures(rows: Sequence[Row]) -> list[dict[str, Any]]:
     return [
         {
             "at": _local(row["started_at"]),
-            "step": row["step"],
+            "step": row["name"],
             "partition": row["partition"],
             "state": row["state"],
             "wall_s": row["wall_s"],

