@@ -99,11 +99,15 @@ class Session:
         for title, job in (("Tuning", "tuning_job"), ("Training", "training_job"), ("Monitoring", "monitoring_job")):
             with Steps(self._console, title) as steps:
                 self._run(name=job, listen=steps.listen)
+        self.mail()
+
+    def mail(self) -> None:
+        """Mail the newest report; that it could not be delivered is told, and ends nothing: the model is there."""
         lake: Lake = self._resources["lake"]  # type: ignore[assignment]
         mailer: Mailer = self._resources["mailer"]  # type: ignore[assignment]
         try:
             mail_report(lake, mailer, self._metadata("evaluation_report")["folder"])
-        except MailError as error:  # the model is there, and the sensor mails what was not
+        except MailError as error:
             self._console.print(Text(f" ✘ mail: {error}", style="red"))
 
     def release(self) -> None:

@@ -1,6 +1,7 @@
 """The mails that the project writes: what they say, what they never say, and how often."""
 
 import datetime as dt
+import io
 import json
 import re
 from base64 import b64encode
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import dagster as dg
 import pytest
+from rich.console import Console
 
 from lyrics_assets.mails.drift import mail_drift
 from lyrics_assets.mails.evaluation import MISTAKES_SHOWN, mail_report
@@ -17,6 +19,8 @@ from lyrics_assets.mails.receipts import Receipts
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import MailError, OutboxMailer
 from lyrics_assets.runs import open_instance
+from lyrics_assets.sessions import Session
+from lyrics_assets.settings import Settings
 from lyrics_assets_tests.mail_parts import REPORT, mailer_out_of_reach, opened, said, store_report
 from lyrics_assets_tests.serving.browser import Browser, find_chromium
 
@@ -130,6 +134,16 @@ def test_a_report_that_could_not_be_sent_is_sent_at_the_next_try(lake, mailer):
         mail_report(lake, mailer_out_of_reach(), "reports/r1")
     mail_report(lake, mailer, "reports/r1")
     assert len(outbox(mailer)) == 1
+
+
+def test_a_run_of_the_command_line_tells_that_its_report_was_not_mailed_and_goes_on(tmp_path, stored_instance):
+    settings = Settings(home=tmp_path, smtp_host="localhost", smtp_ca_file=str(tmp_path / "authority.pem"))
+    store_report(Lake(root=str(tmp_path / "lake")), "r1", REPORT)
+    metadata = {"folder": "reports/r1"}
+    stored_instance.report_runless_asset_event(dg.AssetMaterialization("evaluation_report", metadata=metadata))
+    told = io.StringIO()
+    Session(settings, stored_instance, Console(file=told, width=500), verbose=False).mail()
+    assert "✘ mail: LYRICS_SMTP_CA_FILE: " in told.getvalue()
 
 
 @pytest.mark.skipif(find_chromium() is None, reason="no Chromium on this machine")
@@ -329,6 +343,15 @@ def test_a_run_in_which_all_went_well_is_not_mailed(job, instance, lake, mailer)
     assert mail(run(job, instance, "2026-11-20"), lake, mailer, instance) is None
 
 
+def test_that_a_run_is_tried_again_by_itself_is_told(job, trouble, instance, lake, mailer):
+    trouble.error = ValueError("broken")
+    tags = {"dagster/will_retry": "true"}
+    job.execute_in_process(instance=instance, partition_key="2026-11-20", raise_on_error=False, tags=tags)
+    (record,) = instance.fetch_run_status_changes(dg.DagsterEventType.RUN_FAILURE, limit=1).records
+    for text in said(opened(mail(record, lake, mailer, instance))):
+        assert "Dagster tries it again by itself." in text
+
+
 def test_a_run_that_a_blocking_check_failed_is_told_by_the_check_alone(instance):
     @dg.asset
     def songs():
@@ -421,29 +444,31 @@ def test_a_failure_is_shown_as_text_whatever_it_holds(job, trouble, instance, la
 
 
 MEASURES = {
-    "vocabulary": {"seen": 0.41234, "allowed": 0.35, "detail": {"new": 3}},
+    "vocabulary": {"seen": 0.41234, "allowed": 0.35, "unit": "Jensen-Shannon distance, 0 to 1"},
     "length": {"seen": 0.1, "allowed": 0.25},
-    "genre_mix": {"seen": 0.2, "allowed": 0.1},
+    "performance": {"seen": -0.2, "allowed": -0.1, "bound": "at least"},
+    "data_age": {"seen": 5, "allowed": 3},
 }
 
 
-def drifted(lake, stored_instance, names=("genre_mix", "vocabulary"), date="2026-11-24"):
-    report = {"date": date, "drifted": list(names), "measures": MEASURES}
+def drifted(lake, stored_instance, names=("performance", "vocabulary"), date="2026-11-24", **more):
+    report = {"date": date, "drifted": list(names), "warned": ["data_age"], "measures": MEASURES}
     path = lake.write_json(f"reports/drift/{date}.json", report)
-    metadata = {"date": date, "drifted": list(names), "report": dg.MetadataValue.path(path)}
+    metadata = {"date": date, "drifted": list(names), "report": dg.MetadataValue.path(path), **more}
     stored_instance.report_runless_asset_event(dg.AssetMaterialization("drift_report", metadata=metadata))
     return stored_instance.fetch_materializations(dg.AssetKey("drift_report"), limit=1).records[0]
 
 
 def test_drift_is_mailed_with_each_measure_and_its_bound(lake, mailer, stored_instance):
     message = opened(mail_drift(lake, mailer, Receipts(lake, DAY), stored_instance, drifted(lake, stored_instance)))
-    assert message["Subject"] == "Lyrics classifier: 2026-11-24 has drifted: genre_mix, vocabulary"
+    assert message["Subject"] == "Lyrics classifier: 2026-11-24 has drifted: performance, vocabulary"
     for text in said(message):
-        told, within = text.split("Within their bounds")
-        assert re.search("vocabulary ?: 0.412 seen, 0.350 allowed", told)
-        assert re.search("genre mix ?: 0.200 seen, 0.100 allowed", told)
-        assert "length" in within
+        told, others = text.split("The other measures")
+        assert re.search(r"vocabulary ?: 0.412 seen, at most 0.350 allowed \(Jensen-Shannon distance, 0 to 1\)", told)
+        assert re.search(r"performance ?: -0.200 seen, at least -0.100 allowed", told)
+        assert "length" in others
         assert "length" not in told
+        assert re.search("data age.* 5 .*at most 3 .*warning", others)
         assert lake.url("reports/drift/2026-11-24.json") in text
         assert "No retraining was asked for: the sensor retrain_on_drift is off." in text
 
@@ -453,6 +478,11 @@ def test_no_drift_is_not_mailed(lake, mailer, stored_instance):
         mail_drift(lake, mailer, Receipts(lake, DAY), stored_instance, drifted(lake, stored_instance, names=())) is None
     )
     assert outbox(mailer) == []
+
+
+def test_the_drift_of_an_old_date_that_is_judged_again_is_not_mailed(lake, mailer, stored_instance):
+    record = drifted(lake, stored_instance, is_newest=False)
+    assert mail_drift(lake, mailer, Receipts(lake, DAY), stored_instance, record) is None
 
 
 def test_the_drift_of_a_date_is_mailed_once_a_day(lake, mailer, stored_instance):

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from email import policy
-from email.message import EmailMessage
+from email.message import EmailMessage, MIMEPart
 from email.utils import format_datetime, getaddresses, localtime, make_msgid
 from hashlib import sha256
 from pathlib import Path
@@ -107,15 +107,19 @@ class Mailer(dg.ConfigurableResource, ABC):
         message.set_content(_encodable(text))
         if html:
             message.add_alternative(_encodable(html), subtype="html")
-            page = message.get_payload()[-1]
-            for picture in pictures:
-                names = {"cid": f"<{picture.cid}>", "filename": picture.name, "disposition": "inline"}
-                page.add_related(picture.content, "image", "png", **names)
-            if pictures:
-                page.set_param("type", "text/html")  # RFC 2387: of the part that shows the others
+            _add_pictures(message.get_body(("html",)), pictures)
         for name, content in (attachments or {}).items():
             message.add_attachment(content, maintype="application", subtype="json", filename=name)
         return self.deliver(message)
+
+
+def _add_pictures(page: MIMEPart, pictures: Sequence[Picture]) -> None:
+    """Make the part of a page one that brings its pictures along."""
+    for picture in pictures:
+        names = {"cid": f"<{picture.cid}>", "filename": picture.name, "disposition": "inline"}
+        page.add_related(picture.content, "image", "png", **names)
+    if pictures:
+        page.set_param("type", "text/html")  # RFC 2387: of the part that shows the others
 
 
 def _encodable(text: str) -> str:
