@@ -116,8 +116,8 @@ class Mailer(dg.ConfigurableResource, ABC):
 def _add_pictures(page: MIMEPart, pictures: Sequence[Picture]) -> None:
     """Make the part of a page one that brings its pictures along."""
     for picture in pictures:
-        names = {"cid": f"<{picture.cid}>", "filename": picture.name, "disposition": "inline"}
-        page.add_related(picture.content, "image", "png", **names)
+        cid = f"<{picture.cid}>"
+        page.add_related(picture.content, "image", "png", cid=cid, filename=picture.name, disposition="inline")
     if pictures:
         page.set_param("type", "text/html")  # RFC 2387: of the part that shows the others
 
