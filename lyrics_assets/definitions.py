@@ -1,5 +1,7 @@
 """The one place where the parts are put together."""
 
+from functools import partial
+
 import dagster as dg
 
 from lyrics_assets.assets.extraction import imported_songs, raw_assets, web_sites
@@ -8,6 +10,7 @@ from lyrics_assets.assets.preparation import lyrics, lyrics_features
 from lyrics_assets.assets.serving import huggingface_space, lyrics_service
 from lyrics_assets.assets.training import best_hyperparameters, evaluation_report, genre_classifier, training_set
 from lyrics_assets.checks import checks
+from lyrics_assets.freshness import with_freshness
 from lyrics_assets.jobs import jobs
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.crawler import Crawler
@@ -18,13 +21,15 @@ from lyrics_assets.resources.hopsworks_connection import API_KEY, hopsworks_conf
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import OPEN_LOGIN, PASSWORD, Mailer, OutboxMailer, SmtpMailer, on_loopback
 from lyrics_assets.resources.model_mirror import NoMirror
+from lyrics_assets.resources.prediction_history import PredictionHistory
 from lyrics_assets.resources.space import TOKEN, HubSpace, Space, SpaceFolder
 from lyrics_assets.resources.step_meter import StepMeter, measured
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
 from lyrics_assets.resources.tuning import LocalTuner, Tuner, WandbTuner
-from lyrics_assets.schedules import schedules
-from lyrics_assets.sensors import sensors
+from lyrics_assets.retention import Retention
+from lyrics_assets.schedules import build_schedules
+from lyrics_assets.sensors import build_sensors
 from lyrics_assets.settings import ROOT, Settings, SettingsError
 
 
@@ -49,14 +54,23 @@ def build_resources(settings: Settings) -> dict[str, dg.ConfigurableResource]:
         ),
         "home": Home(folder=str(home)),
         "step_meter": StepMeter(),
+        "retention": _build_retention(settings),
         "text_index": TextIndexDatabase(url=settings.text_index),
         "tracking": _build_tracking(settings),
         "tuner": _build_tuner(settings),
         "bento_store": BentoStore(home=str(home / "bentoml")),
+        "prediction_history": PredictionHistory(folder=str(settings.prediction_log)),
         "space": _build_space(settings),
         "mailer": _build_mailer(settings),
         **_build_store(settings),
     }
+
+
+def _build_retention(settings: Settings) -> Retention:
+    """Return how long each kind of file is kept."""
+    prefix = "keep_"
+    limits = {name.removeprefix(prefix): value for name, value in settings.model_dump().items() if prefix in name}
+    return Retention(home=str(settings.home.absolute()), archive_url=settings.archive, **limits)
 
 
 def _build_tracking(settings: Settings) -> Tracking:
@@ -86,20 +100,6 @@ def _build_tuner(settings: Settings) -> Tuner:
     return LocalTuner(**search, dask_address=settings.dask_address, wandb_offline=offline)
 
 
-def _build_space(settings: Settings) -> Space:
-    """Return the Space on the hub if there is a token for it, else the folder alone."""
-    folder = str(settings.home.absolute() / "space")
-    given = {TOKEN: settings.hf_token, "LYRICS_HF_SPACE": settings.hf_space}
-    missing = [name for name, value in given.items() if not value]
-    if len(missing) == len(given):
-        return SpaceFolder(folder=folder)
-    if missing:
-        raise SettingsError(f"{missing[0]} is not set: set {' and '.join(given)} to push the Space, or neither")
-    return HubSpace(
-        folder=folder,
-        repository=settings.hf_space,
-        token=dg.EnvVar(TOKEN),
-        endpoint=settings.hf_endpoint,
 def _build_mailer(settings: Settings) -> Mailer:
     """Return the mail server that the settings name, or the outbox in the home."""
     common = {"sender": settings.mail_from, "recipients": settings.mail_to, "ui_url": settings.ui_url}
@@ -127,6 +127,20 @@ def _build_mailer(settings: Settings) -> Mailer:
     )
 
 
+def _build_space(settings: Settings) -> Space:
+    """Return the Space on the hub if there is a token for it, else the folder alone."""
+    folder = str(settings.home.absolute() / "space")
+    given = {TOKEN: settings.hf_token, "LYRICS_HF_SPACE": settings.hf_space}
+    missing = [name for name, value in given.items() if not value]
+    if len(missing) == len(given):
+        return SpaceFolder(folder=folder)
+    if missing:
+        raise SettingsError(f"{missing[0]} is not set: set {' and '.join(given)} to push the Space, or neither")
+    return HubSpace(
+        folder=folder,
+        repository=settings.hf_space,
+        token=dg.EnvVar(TOKEN),
+        endpoint=settings.hf_endpoint,
         private=settings.hf_private,
     )
 
@@ -155,27 +169,30 @@ def build_defs(settings: Settings | None = None, **resource_overrides: dg.Config
     settings = settings or Settings.from_environment()
     return dg.Definitions(
         assets=measured(
-            [
-                *web_sites,
-                *raw_assets,
-                imported_songs,
-                lyrics,
-                lyrics_features,
-                training_set,
-                best_hyperparameters,
-                genre_classifier,
-                evaluation_report,
-                lyrics_service,
-                huggingface_space,
-                trends_report,
-                drift_report,
-                pipeline_costs,
-            ]
+            dg.map_asset_specs(
+                partial(with_freshness, settings=settings),
+                [
+                    *web_sites,
+                    *raw_assets,
+                    imported_songs,
+                    lyrics,
+                    lyrics_features,
+                    training_set,
+                    best_hyperparameters,
+                    genre_classifier,
+                    evaluation_report,
+                    lyrics_service,
+                    huggingface_space,
+                    trends_report,
+                    drift_report,
+                    pipeline_costs,
+                ],
+            )
         ),
         asset_checks=measured(checks),
         jobs=jobs,
-        schedules=schedules,
-        sensors=sensors,
+        schedules=build_schedules(settings),
+        sensors=build_sensors(settings),
         resources=build_resources(settings) | resource_overrides,
         executor=dg.multiprocess_executor.configured({"max_concurrent": 2}),
     )

@@ -17,6 +17,7 @@ import dagster as dg
 from pydantic import Field
 
 from lyrics_assets.assets.extraction import SOURCES
+from lyrics_assets.mails.receipts import DAYS_LOOKED_BACK
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.lake import Lake
@@ -78,6 +79,7 @@ class Retention(dg.ConfigurableResource):
         yield from self._pages(windows)
         yield from self._dated_files(lake, windows)
         yield from self._reports(instance, lake, standing)
+        yield from self._receipts(lake)
         yield from self._models(tracking, versions, standing)
         yield from self._bentos(bento_store, {model.version for model in standing})
         yield from self._runs(instance, standing)
@@ -151,6 +153,14 @@ class Retention(dg.ConfigurableResource):
             date = _date_of(name)
             if date and date < before:
                 yield _file(lake, name, "reports", f"older than {self.report_days} days")
+
+    def _receipts(self, lake: Lake) -> Iterator[Removal]:
+        """Receipts of mails, by the day of the mail."""
+        before = today() - dt.timedelta(days=max(self.mail_days, DAYS_LOOKED_BACK))
+        for day in lake.folders("mails") if self.mail_days else []:
+            date = _date_of(day)
+            if date and date < before:
+                yield _folder(lake, f"mails/{day}", "receipts of mails", f"older than {self.mail_days} days")
 
     def _models(
         self, tracking: Tracking, versions: list[RegisteredModel], standing: list[RegisteredModel]

@@ -1,5 +1,6 @@
 """What reacts to events: mails, retraining on drift, monitoring that follows each new date. They start stopped."""
 
+import datetime as dt
 from collections.abc import Iterator
 from functools import partial
 
@@ -7,16 +8,20 @@ import dagster as dg
 
 from lyrics_assets.assets.monitoring import drift_report
 from lyrics_assets.assets.training import evaluation_report
+from lyrics_assets.freshness import find_stale
 from lyrics_assets.jobs import training_job
 from lyrics_assets.mails.drift import mail_drift
 from lyrics_assets.mails.evaluation import mail_report
 from lyrics_assets.mails.failures import mail_failures
 from lyrics_assets.mails.following import follow
 from lyrics_assets.mails.receipts import Receipts
+from lyrics_assets.mails.staleness import mail_stale
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import Mailer
+from lyrics_assets.settings import Settings
 
+STALE_SECONDS = 60 * 60
 MAIL_SECONDS = 60
 """Between two looks for what is to be mailed, and so between two tries with a server that refuses."""
 
@@ -90,6 +95,9 @@ def retrain_on_drift(
     if not drifted:
         yield dg.SkipReason("no drift")
         return
+    if "is_newest" in metadata and not metadata["is_newest"].value:
+        yield dg.SkipReason("an old date was judged again: what has changed since, the newest date tells")
+        return
     yield dg.RunRequest(run_key=f"drift-{metadata['date'].value}", tags={"reason": f"drift: {', '.join(drifted)}"})
 
 
@@ -99,4 +107,25 @@ follow_new_dates = dg.AutomationConditionSensorDefinition(
     description="Keeps trends, drift and costs up with the newest date.",
 )
 
-sensors = [report_mail, failure_mail, drift_mail, retrain_on_drift, follow_new_dates]
+
+def _stale_mail(settings: Settings) -> dg.SensorDefinition:
+    @dg.sensor(
+        name="stale_mail",
+        description="Mails what is older than the settings allow.",
+        minimum_interval_seconds=STALE_SECONDS,
+    )
+    def stale_mail(context: dg.SensorEvaluationContext, lake: Lake, mailer: dg.ResourceParam[Mailer]) -> dg.SkipReason:
+        """Mail what is stale now; asks for no run."""
+        assert context.repository_def is not None  # noqa: S101  a sensor is evaluated in its code location
+        specs = [spec for assets in context.repository_def.assets_defs_by_key.values() for spec in assets.specs]
+        now = dt.datetime.now(dt.UTC)
+        stale = list(find_stale({spec.key: spec for spec in specs}.values(), context.instance, settings, now))
+        place = mail_stale(mailer, Receipts(lake, today()), stale, now)
+        return dg.SkipReason(f"mailed to {place}" if place else "nothing to mail")
+
+    return stale_mail
+
+
+def build_sensors(settings: Settings) -> list[dg.SensorDefinition]:
+    """Return all sensors."""
+    return [report_mail, failure_mail, drift_mail, _stale_mail(settings), retrain_on_drift, follow_new_dates]

@@ -170,6 +170,13 @@ def test_old_mails_and_days_of_the_prediction_log_go(home, resources, instance):
     assert sorted(path.name for path in home.glob("*/new.*")) == ["new.eml", "new.jsonl"]
 
 
+def test_old_receipts_of_mails_go(resources, instance):
+    for date in (OLD, TODAY):
+        resources["lake"].write_bytes(f"mails/{date}/0123.json", b"{}")
+    prune(resources, instance)
+    assert resources["lake"].folders("mails") == [TODAY.isoformat()]
+
+
 @pytest.mark.usefixtures("registry")
 def test_old_reports_go_but_for_those_of_standing_models(resources, instance):
     champion = register(resources, OLD, OLD, champion=True)
