@@ -20,6 +20,7 @@ from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.serving.browser import Browser, find_chromium
 from scrapy_project.genres import GENRE_NAMES
 
 DRAFT = """Senhor, eu venho ao teu altar
@@ -36,7 +37,17 @@ def resources(demo):
 
 def test_the_demonstration_succeeds_and_sums_up(demo):
     assert demo.finished.code == 0, demo.finished.err
-    for expected in ("dates stored", "3, ", "genres", "tuned", "word_min_df", "macro-F1", "lyrics_genre:", "report.html", "answered:"):
+    for expected in (
+        "dates stored",
+        "3, ",
+        "genres",
+        "tuned",
+        "word_min_df",
+        "macro-F1",
+        "lyrics_genre:",
+        "report.html",
+        "answered:",
+    ):
         assert expected in demo.finished.out
 
 
@@ -139,6 +150,26 @@ def test_the_bento_answers_over_http_from_the_exact_model(resources):
         assert '<html lang="pt-BR"' in page.text
         assert httpx.post(f"{address}/classify", json={"lyrics": "  ♪ "}).status_code == 400
         assert httpx.post(f"{address}/classify", json={"lyrics": "a" * 20_001}).status_code == 400
+
+
+def test_the_built_bentos_page_follows_a_draft_in_a_browser(resources, tmp_path):
+    program = find_chromium()
+    if not program:
+        pytest.skip("no Chromium on this machine (Debian: apt-get install chromium)")
+    store = resources["bento_store"]
+    with store.serving(store.newest()) as address, Browser(program, tmp_path / "chromium") as browser:
+        expected = httpx.post(f"{address}/classify", json={"lyrics": DRAFT}).json()
+        with browser.page(width=390, height=844) as page:
+            page.open(address)
+            page.click("#lyrics")
+            page.insert(DRAFT)
+            page.wait_for("document.querySelector('#title').textContent === 'Gospel'")
+            page.wait_for("[...document.querySelectorAll('#mirror span')].some((word) => word.className)")
+            assert page.text("#bars li:first-child .share") == f"{expected['confidence']:.0%}"
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+            assert page.told("Runtime.exceptionThrown") == []
+            asked = {event["request"]["url"] for event in page.told("Network.requestWillBeSent")}
+            assert not [url for url in asked if not url.startswith((address, "about:"))]
 
 
 def test_no_draft_reaches_the_log_even_if_it_is_refused(demo, tmp_path):
