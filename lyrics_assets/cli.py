@@ -146,10 +146,13 @@ def serve(port: int, bento: str, home: Path | None) -> None:
     """Serve a Bento, endpoint and page, until interrupted."""
     from lyrics_assets.definitions import build_resources
 
-    store = build_resources(_settings(home))["bento_store"]
+    settings = _settings(home)
+    store = build_resources(settings)["bento_store"]
     tag = store.find(bento)
     click.echo(f"{tag}: http://127.0.0.1:{port}  (Ctrl-C stops it)")
-    sys.exit(_wait(store.serve_command(tag, port), os.environ | store.environment()))
+    # What is set empty means no log, here as everywhere.
+    log = {"LYRICS_SERVICE_PREDICTION_LOG": str(settings.prediction_log)}
+    sys.exit(_wait(store.serve_command(tag, port), log | os.environ | store.environment()))
 
 
 @main.command()

@@ -124,6 +124,11 @@ class Settings(BaseModel):
         return self.archive_url or f"sqlite:///{self.home.absolute() / 'archive' / self.sites}.sqlite"
 
     @property
+    def prediction_log(self) -> Path:
+        """Folder into which the service logs its answers, and from which monitoring reads them."""
+        return Path(self.service_prediction_log or self.home / "predictions").absolute()
+
+    @property
     def text_index(self) -> str:
         """SQLAlchemy URL of the index of all texts seen; imitated songs are kept apart from real ones."""
         return self.text_index_url or f"sqlite:///{self.home.absolute() / 'text_index' / self.sites}.sqlite"

@@ -1,24 +1,38 @@
 """What is watched when a new date has come: trends of the genres, drift from the served model, costs of the steps."""
 
 import datetime as dt
-from typing import Any
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
 from lyrics_assets.assets.preparation import lyrics_features
-from lyrics_assets.assets.training import TRAINING_SET, genre_classifier, training_set
+from lyrics_assets.assets.training import LEARNED_SONGS, evaluation_report
 from lyrics_assets.markdown import table
+from lyrics_assets.partitions import today
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.prediction_history import PredictionHistory
 from lyrics_assets.resources.tracking import CHAMPION, Tracking
 
 # The newest date only: an asset that followed every date would wait for ever for one that was missed.
 _newest_date = dg.AssetDep(lyrics_features, partition_mapping=dg.LastPartitionMapping())
 
 # A failed blocking check stops its own run only, so the condition must ask for the checks itself.
-_follow = dg.AutomationCondition.eager() & dg.AutomationCondition.all_deps_blocking_checks_passed()
+_checks_passed = dg.AutomationCondition.all_deps_blocking_checks_passed()
+_follow = dg.AutomationCondition.eager() & _checks_passed
+
+# A challenger that lost to guessing leaves the champion where it was, which is watched all the same.
+_follow_champion = dg.AutomationCondition.eager() & _checks_passed.ignore(dg.AssetSelection.assets(evaluation_report))
+
+_DRIFT = "reports/drift"
+_NEWEST_DRIFT = f"{_DRIFT}/newest.json"
+
+if TYPE_CHECKING:
+    from lyrics_assets.model.drift.champion import Served
 
 
 class TrendsConfig(dg.Config):
@@ -83,6 +97,25 @@ def _trends_metadata(report: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+class DriftConfig(dg.Config):
+    """Which date is judged, and how far is too far."""
+
+    date: str | None = Field(None, description="Date to judge, YYYY-MM-DD; the newest stored one if unset")
+    false_alarm_rate: float = Field(
+        0.01, gt=0, lt=1, description="Share of quiet dates on which any measure of songs may be beyond its bound"
+    )
+    floor: float = Field(0.05, ge=0, lt=1, description="Distance, 0 to 1, up to which nothing counts as drift")
+    max_dates: int = Field(30, ge=1, description="Dates, of those that the champion learned from, read at most")
+    draws: int = Field(1000, ge=200, description="Of the bootstrap, from which the bounds are learned")
+    seed: int = Field(0, description="Of the draws")
+    max_data_age_days: int = Field(3, ge=0, description="Days since the newest date from which on it is warned")
+    max_model_age_days: int = Field(30, ge=0, description="Days since the champion was trained, likewise")
+    traffic_days: int = Field(7, ge=4, description="Last UTC days whose answers of the service are compared")
+    traffic_past_days: int = Field(28, ge=14, description="Days before those, with which they are compared")
+    min_answers: int = Field(200, ge=1, description="Answers in the last days, and in those before, to say anything")
+    earlier_reports: int = Field(60, ge=0, description="Reports of dates before that the page draws")
+
+
 @dg.asset(
     group_name="monitoring",
     deps=[_newest_date, training_set, genre_classifier],
@@ -90,32 +123,85 @@ def _trends_metadata(report: dict[str, Any]) -> dict[str, Any]:
     kinds={"pandas"},
 )
 def drift_report(
-    lake: Lake, feature_store: dg.ResourceParam[FeatureStore], tracking: dg.ResourceParam[Tracking]
+    config: DriftConfig,
+    lake: Lake,
+    feature_store: dg.ResourceParam[FeatureStore],
+    tracking: dg.ResourceParam[Tracking],
+    prediction_history: PredictionHistory,
 ) -> dg.MaterializeResult:
-    """How far the newest date is from what the champion learned from: genres, vocabulary, unknown words, length."""
-    from lyrics_assets.model.drift import DriftBounds, measure_drift
+    """How far the newest songs are from what the champion learned from, how well it tells them, and what it is asked.
 
-    songs = lake.read_table(TRAINING_SET).to_pandas()
-    newest = feature_store.dates()[-1]
-    report = measure_drift(
-        songs[songs["split"] == "train"],
-        feature_store.read_date(newest).to_pandas(),
-        tracking.load(tracking.get(CHAMPION)),
-        DriftBounds(),
-    )
-    report["date"] = str(newest)
-    lake.write_json("reports/drift/newest.json", report)
-    address = lake.write_json(f"reports/drift/{newest}.json", report)
-    rows = [{"measure": name, **figures} for name, figures in report["measures"].items()]
+    What training can mend is drift; old data, an old champion and other traffic are warnings.
+    """
+    from lyrics_assets.model.drift.dates import COLUMNS
+    from lyrics_assets.model.drift.findings import Options
+    from lyrics_assets.model.drift.page import measure_rows, render_html
+    from lyrics_assets.model.drift.report import add, learned_dates, measure_ages, measure_drift
+    from lyrics_assets.model.drift.traffic import measure_traffic, traffic_window
+
+    stored = feature_store.dates()
+    date = _date_to_judge(config, stored)
+    served = _served(tracking)
+    chosen = config.model_dump(exclude={"date", "max_dates", "draws", "earlier_reports"})
+    options = Options(n_draws=config.draws, **chosen)
+    learned = learned_dates(stored, served, config.max_dates)
+    report = measure_drift(date, learned, lambda day: feature_store.read_date(day, COLUMNS), served, options)
+    is_newest = date == stored[-1]
+    now = dt.datetime.now(dt.UTC)
+    add(report, measure_ages(stored[-1], today(), now, served, options))
+    until = now.date() if is_newest else date
+    add(report, measure_traffic(prediction_history.answers(*traffic_window(until, options)), until, options))
+    page = render_html(report, _earlier_reports(lake, date, config.earlier_reports))
+    shown_at = lake.write_bytes(f"{_DRIFT}/{date}.html", page.encode())
+    address = lake.write_json(f"{_DRIFT}/{date}.json", report)
+    # Who judges an old date again learns about that date: what was found on a later one stays the newest.
+    if is_newest or not lake.exists(_NEWEST_DRIFT) or lake.read_json(_NEWEST_DRIFT)["date"] <= str(date):
+        lake.write_json(_NEWEST_DRIFT, report)
+    rows = measure_rows(report)
     return dg.MaterializeResult(
         metadata={
-            "date": str(newest),
-            "songs": report["n_newest"],
-            "measures": dg.MetadataValue.md(table(rows)),
+            "date": str(date),
+            "is_newest": is_newest,
+            "songs": report["songs"],
+            "model_version": served.version,
             "drifted": report["drifted"],
+            "warned": report["warned"],
+            "measures": dg.MetadataValue.md(table(rows)),
+            "not_measured": report["not_measured"],
+            "page": dg.MetadataValue.path(shown_at),
             "report": dg.MetadataValue.path(address),
         }
     )
+
+
+def _date_to_judge(config: DriftConfig, stored: list[dt.date]) -> dt.date:
+    if not stored:
+        raise dg.Failure("the feature store holds no date: materialize lyrics_features first", allow_retries=False)
+    if config.date is None:
+        return stored[-1]
+    if config.date not in map(str, stored):
+        held = f"the store holds {stored[0]} to {stored[-1]}"
+        raise dg.Failure(f"date: {config.date!r} is not stored; {held}", allow_retries=False)
+    return dt.date.fromisoformat(config.date)
+
+
+def _served(tracking: Tracking) -> "Served":
+    """Return the champion with what it learned from."""
+    import pandas as pd
+
+    from lyrics_assets.model.drift.champion import Served
+
+    champion = tracking.get(CHAMPION)
+    content = tracking.read_file(champion, LEARNED_SONGS)
+    learned = pd.read_parquet(io.BytesIO(content)) if content else None
+    return Served(champion.version, tracking.load(champion), champion.tags, learned)
+
+
+def _earlier_reports(lake: Lake, date: dt.date, most: int) -> list[dict[str, Any]]:
+    """Return the last reports of dates before, oldest first."""
+    dates = (name.rsplit("/", 1)[-1].removesuffix(".json") for name in lake.names(_DRIFT) if name.endswith(".json"))
+    before = sorted(found for found in dates if found < str(date))
+    return [lake.read_json(f"{_DRIFT}/{found}.json") for found in before[len(before) - most :]]
 
 
 class CostsConfig(dg.Config):
