@@ -81,7 +81,7 @@ def difference(before: Floats, now: Floats, categories: Sequence[str], grows: in
     first, second = (counts.sum(axis=0, dtype=np.float64, keepdims=True) for counts in (before, now))
     shares = [counts[0] / max(counts.sum(), 1e-12) for counts in (first, second)]
     growth = shares[1] - shares[0]
-    most = int(np.abs(growth).argmax())
+    most = int(np.abs(growth).argmax()) if grows is None else grows
     moved = {"what": categories[most], "before": float(shares[0][most]), "now": float(shares[1][most])}
     for_the_worse = grows is None or growth[grows] > 0
     return {"seen": float(distances(first, second)[0]) if for_the_worse else 0.0, "moved": moved}

@@ -10,6 +10,8 @@ Report = Mapping[str, Any]
 PLOT_WIDTH, PLOT_HEIGHT = 260, 84
 """Units of the small plots; they scale to the width of their card."""
 _MARGIN, _TOP = 6, 8
+_NOTHING = 5e-4
+"""A share that moved by less is told as the same."""
 _LABELS = {
     "genre_mix": "Mix of genres",
     "vocabulary": "Vocabulary",
@@ -77,6 +79,8 @@ def _moved(measure: Mapping[str, Any]) -> str:
     """Return which category's share changed most, or the figures behind a performance."""
     if "moved" in measure:
         moved = measure["moved"]
+        if abs(moved["now"] - moved["before"]) < _NOTHING:
+            return "nothing"
         return f"{moved['what']}: {100 * moved['before']:.3g} % → {100 * moved['now']:.3g} %"
     if "reported" in measure:
         (low, high), reported = measure["macro_f1_interval"], measure["reported"]

@@ -29,7 +29,8 @@ def find_words(dates: Dates, learned: Iterable[Shown], newest: Shown) -> dict[st
     is_new = is_word & (songs_before == 0)
     is_new &= (songs_now >= MIN_SONGS_WITH_WORD) & (artists_now >= MIN_ARTISTS_WITH_WORD)
     share_before, share_now = songs_before / len(before), songs_now / len(newest.texts)
-    moved = _parts_of_divergence(songs_before, songs_now) * (is_word & (songs_before > 0))
+    moved, grown = _parts_of_divergence(songs_before, songs_now)
+    moved *= is_word & (songs_before > 0)
 
     def rows(chosen: NDArray[np.bool_], weight: NDArray[np.float64]) -> list[dict[str, Any]]:
         found = np.flatnonzero(chosen)
@@ -46,8 +47,8 @@ def find_words(dates: Dates, learned: Iterable[Shown], newest: Shown) -> dict[st
 
     return {
         "new": rows(is_new, share_now),
-        "risen": rows((moved > 0) & (share_now > share_before), moved),
-        "fallen": rows((moved > 0) & (share_now < share_before), moved),
+        "risen": rows((moved > 0) & grown & (share_now > share_before), moved),
+        "fallen": rows((moved > 0) & ~grown & (share_now < share_before), moved),
     }
 
 
@@ -57,8 +58,10 @@ def _count_artists(bags: csr_array, artists: Numbers) -> Numbers:
     return np.bincount((of_song @ bags).indices, minlength=bags.shape[1])
 
 
-def _parts_of_divergence(before: NDArray[np.float64], now: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what each word adds to the Jensen-Shannon divergence of two rows of counts."""
+def _parts_of_divergence(
+    before: NDArray[np.float64], now: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return what each word adds to the Jensen-Shannon divergence of two rows of counts, and whether its part grew."""
     p, q = before / before.sum(), now / now.sum()
     middle = (p + q) / 2
-    return np.asarray(rel_entr(p, middle) + rel_entr(q, middle))
+    return np.asarray(rel_entr(p, middle) + rel_entr(q, middle)), np.asarray(q > p)
