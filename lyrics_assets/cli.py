@@ -332,6 +332,29 @@ def prune(dry_run: bool, home: Path | None) -> None:
         raise click.ClickException("not removed: " + "; ".join(failures))
 
 
+@main.command()
+@click.argument("old_home", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--to-env",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="File of variables that name the installation to migrate to, as deploy/.env. Default: the environment.",
+)
+def migrate(old_home: Path, to_env: Path | None) -> None:
+    """Copy what OLD_HOME holds to the servers that the settings name; see deploy/README.md.
+
+    Safe to repeat: what is there already is left as it is.
+    """
+    from dotenv import dotenv_values
+
+    from lyrics_assets.migration import migrate as copy_everything
+
+    if to_env:
+        # Where the clients of PostgreSQL and of object stores look for their passwords and keys.
+        os.environ.update({name: value for name, value in dotenv_values(to_env).items() if value})
+    for part in copy_everything(old_home, Settings.from_environment(), os.environ):
+        click.echo(f"{part.name:<34} {part.found:>9}, of them new {part.copied:>9}")
+
+
 @main.command("import")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--source", required=True, help="Name of this source in the lake: a-z, 0-9, _; not a crawled site's.")

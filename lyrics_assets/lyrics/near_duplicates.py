@@ -56,6 +56,8 @@ _BAND_KEYS = sa.Table(
     sa.Column("leader", sa.BigInteger, primary_key=True, autoincrement=False),
     sqlite_with_rowid=False,
 )
+TABLES = (_TEXTS, _LEADERS, _BAND_KEYS)
+"""All that the index remembers."""
 
 
 def sketch(texts: Iterable[str]) -> "np.ndarray":
