@@ -219,7 +219,11 @@ class CostsConfig(dg.Config):
     pool="cost_history",
 )
 def pipeline_costs(
-    context: dg.AssetExecutionContext, config: CostsConfig, lake: Lake, home: Home
+    context: dg.AssetExecutionContext,
+    config: CostsConfig,
+    lake: Lake,
+    home: Home,
+    prediction_history: PredictionHistory,
 ) -> dg.MaterializeResult:
     """What the steps of all runs that have ended took: time, CPU, memory, songs, pages; with sizes and latencies.
 
@@ -227,7 +231,8 @@ def pipeline_costs(
     """
     from lyrics_assets.costs.accounts import update
 
-    done = update(context.instance, lake, home, dt.datetime.now(dt.UTC), config.window_days)
+    now = dt.datetime.now(dt.UTC)
+    done = update(context.instance, lake, home, Path(prediction_history.folder), now, config.window_days)
     return dg.MaterializeResult(
         metadata=_costs_metadata(done.report, done.pictures)
         | {"new_runs": done.new_runs, "report": dg.MetadataValue.path(done.page)}

@@ -1,6 +1,7 @@
 """One update of what is known of costs: the history is brought up to now, the report is built from it and published."""
 
 import datetime as dt
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import dagster as dg
@@ -27,8 +28,19 @@ class Update(NamedTuple):
     pictures: dict[str, bytes]
 
 
-def update(instance: dg.DagsterInstance, lake: Lake, home: Home, now: dt.datetime, window_days: int) -> Update:
-    """Collect what is new, publish the report of the last `window_days`, and return both."""
+def update(
+    instance: dg.DagsterInstance, lake: Lake, home: Home, predictions: Path, now: dt.datetime, window_days: int
+) -> Update:
+    """Collect what is new, publish the report of the last `window_days`, and return both.
+
+    Args:
+        instance: whose runs are collected.
+        lake: that keeps the history and the report.
+        home: whose folders are weighed.
+        predictions: folder of the service's prediction log.
+        now: the end of the report.
+        window_days: its length.
+    """
     from lyrics_assets.costs import page
 
     steps, stores, latency = Table.of_steps(lake), Table.of_stores(lake), Table.of_latency(lake)
@@ -39,7 +51,7 @@ def update(instance: dg.DagsterInstance, lake: Lake, home: Home, now: dt.datetim
         {"measured_at": now, "store": name, "bytes": size, "disk_free": disk.free, "disk_total": disk.total}
         for name, size in sizes.items()
     )
-    latency.put(read_latency(home.predictions, latency.newest()))
+    latency.put(read_latency(predictions, latency.newest()))
     since = now - dt.timedelta(days=window_days)
     # Before the window too: a step that runs once a month has its past there.
     past = since - dt.timedelta(days=31 * NORM_RUNS)

@@ -39,7 +39,7 @@ def collect(instance: dg.DagsterInstance, history: Table) -> int:
     """Add the steps of the runs that ended since the last time to the history; return how many runs that were."""
     newest = history.newest()
     since = newest - MARGIN if newest else None
-    known = {row["run_id"] for row in history.read(since)} if since else set()
+    known = history.values("run_id", since) if since else set()
     ended = dg.RunsFilter(statuses=_FINISHED, updated_after=since)
     records = instance.get_run_records(ended, order_by="update_timestamp", ascending=True)
     new = [record for record in records if record.dagster_run.run_id not in known]

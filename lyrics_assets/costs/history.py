@@ -78,14 +78,19 @@ class Table:
 
     def read(self, since: dt.datetime | None = None) -> list[Row]:
         """Return the rows, oldest first, of all months or of those that are not over before a time."""
-        month = f"{since.astimezone(dt.UTC):%Y-%m}" if since else ""
-        names = [name for name in self._lake.names(self._folder) if _month_of(name) >= month]
-        return [row for name in names for row in self._read(name)]
+        return [row for name in self._names(since) for row in self._read(name)]
 
     def newest(self) -> dt.datetime | None:
         """Return the time of the newest row; None if there is no row."""
+        import pyarrow.compute as pc
+
         names = self._lake.names(self._folder)
-        return max(row[self._time] for row in self._read(names[-1])) if names else None
+        return pc.max(self._lake.read_table(names[-1])[self._time]).as_py() if names else None
+
+    def values(self, column: str, since: dt.datetime) -> set[Any]:
+        """Return what a column holds in the months that are not over before a time."""
+        names = self._names(since)
+        return {value for name in names for value in self._lake.read_table(name)[column].to_pylist()}
 
     def put(self, rows: Iterable[Row]) -> None:
         """Add rows, each in the place of the one with its keys if there is one; a column not given is unknown."""
@@ -98,6 +103,10 @@ class Table:
             held |= {self._key(row): {column: row.get(column) for column in self._columns} for row in new}
             ordered = sorted(held.values(), key=lambda row: (row[self._time], *map(str, self._key(row))))
             self._lake.write_table(name, self._to_arrow(ordered))
+
+    def _names(self, since: dt.datetime | None) -> list[str]:
+        month = f"{since.astimezone(dt.UTC):%Y-%m}" if since else ""
+        return [name for name in self._lake.names(self._folder) if _month_of(name) >= month]
 
     def _key(self, row: Row) -> tuple[Any, ...]:
         return tuple(row[name] for name in self._keys)

@@ -88,17 +88,19 @@ class Meter:
         for child in self._children():
             try:
                 running += sum(child.cpu_times()[:4])
-            except psutil.NoSuchProcess:
+            except psutil.Error:
                 continue
         return used.ru_utime + used.ru_stime + running
 
     def _children(self) -> Iterator[psutil.Process]:
-        for child in self._this.children():
-            if child in self._elders:
-                continue
-            yield child
-            with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
-                yield from child.children(recursive=True)
+        others: set[int] = set()
+        # Parents come before their children.
+        for child in self._this.children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has ended meanwhile, or is another user's
+                if child in self._elders or child.ppid() in others:
+                    others.add(child.pid)
+                else:
+                    yield child
 
     def _sample(self, seconds: float) -> None:
         while not self._closed.wait(seconds):
@@ -109,7 +111,7 @@ class Meter:
         for child in self._children():
             try:
                 largest = max(largest, _peak_bytes(str(child.pid)) or child.memory_info().rss)
-            except psutil.NoSuchProcess:
+            except psutil.Error:
                 continue
         with self._lock:
             self._child_peak = max(self._child_peak, largest)

@@ -26,11 +26,6 @@ class Home(dg.ConfigurableResource):
 
     folder: str = Field(description="Folder of every file that the project writes on this machine")
 
-    @property
-    def predictions(self) -> Path:
-        """The folder of the service's prediction log, a file a UTC day."""
-        return Path(self.folder) / "predictions"
-
     def stores(self) -> dict[str, int]:
         """Return the bytes that each of the home's folders takes on the disk; none if there is no home yet."""
         home = Path(self.folder)

@@ -24,7 +24,7 @@ class StepMeter(dg.ConfigurableResource):
     In a process that does something else beside the run, such as the command line that shows it, that counts too.
     """
 
-    sample_seconds: float = Field(0.25, gt=0, description="How often the memory of the step's children is looked at")
+    sample_seconds: float = Field(0.5, gt=0, description="How often the memory of the step's children is looked at")
     _meter: Meter = PrivateAttr()
 
     def setup_for_execution(self, context: dg.InitResourceContext) -> None:

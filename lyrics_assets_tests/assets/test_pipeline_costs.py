@@ -11,6 +11,7 @@ from lyrics_assets.costs.accounts import REPORT
 from lyrics_assets.costs.history import Table
 from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.prediction_history import PredictionHistory
 from lyrics_assets.runs import open_instance
 from lyrics_assets_tests.test_costs import QUIET, made_up
 
@@ -41,7 +42,8 @@ def instance(home):
 
 
 def materialize(instance, home, lake):
-    resources = {"lake": lake, "home": Home(folder=str(home))}
+    log = PredictionHistory(folder=str(home / "predictions"))
+    resources = {"lake": lake, "home": Home(folder=str(home)), "prediction_history": log}
     result = dg.materialize([pipeline_costs, checks.no_step_costs_more], instance=instance, resources=resources)
     (event,) = result.asset_materializations_for_node("pipeline_costs")
     (evaluation,) = result.get_asset_check_evaluations()
