@@ -118,9 +118,9 @@ class DriftConfig(dg.Config):
 
 @dg.asset(
     group_name="monitoring",
-    deps=[_newest_date, training_set, genre_classifier],
-    automation_condition=_follow,
-    kinds={"pandas"},
+    deps=[_newest_date, evaluation_report],
+    automation_condition=_follow_champion,
+    kinds={"numpy", "scipy"},
 )
 def drift_report(
     config: DriftConfig,
@@ -170,6 +170,7 @@ def drift_report(
             "not_measured": report["not_measured"],
             "page": dg.MetadataValue.path(shown_at),
             "report": dg.MetadataValue.path(address),
+            "seconds": report["seconds"],
         }
     )
 
