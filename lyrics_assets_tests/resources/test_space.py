@@ -5,11 +5,13 @@ import socket
 
 import pytest
 
+from lyrics_assets.assets.serving import huggingface_space
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.resources.secrets import reveal
 from lyrics_assets.resources.space import HubSpace, Published, SpaceError, SpaceFolder
 from lyrics_assets.settings import Settings, SettingsError
 from lyrics_assets_tests.hub_server import READ_TOKEN, WRITE_TOKEN, Faults, HubServer
+from lyrics_assets_tests.registry import new_tracking, register
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own upload
 
@@ -214,6 +216,19 @@ def test_the_hub_is_told_nothing_of_the_machine(hub, tmp_path):
     hub_space(hub, tmp_path).publish(write(tmp_path / "given", FILES), MESSAGE)
     told = {part.split("/")[0] for agent in hub.agents for part in agent.split("; ")}
     assert told <= {"lyrics-classifier", "hf_hub", "python", "python-httpx2"}
+
+
+def test_the_asset_pushes_the_champion_s_whole_space(hub, tmp_path, tmp_path_factory):
+    tracking = new_tracking(tmp_path / "mlflow", tmp_path_factory)
+    figures = {"macro_f1": "0.5", "macro_f1_low": "0.4", "macro_f1_high": "0.6"}
+    tracking.promote(register(tracking, **figures, trained_at="2026-11-24T08:00:00+00:00"))
+    result = huggingface_space(tracking=tracking, space=hub_space(hub, tmp_path))
+    assert pushed(hub) == read(tmp_path / "published" / "space")
+    assert {"README.md", "Dockerfile", "release.json", "model/scorer.npz"} <= set(pushed(hub))
+    ((message, _),) = hub.spaces["ana/letras"].commits
+    assert message == "Model version 1: lyrics up to 2026-11-24, macro-F1 0.500"
+    assert result.metadata["space"].url == f"{hub.address}/spaces/ana/letras"
+    assert result.metadata["commit"] == hub.spaces["ana/letras"].sha
 
 
 def test_a_token_and_a_space_choose_the_hub_and_the_token_is_shown_nowhere(tmp_path, monkeypatch):
