@@ -8,6 +8,7 @@ import datetime as dt
 import email
 import email.policy
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
@@ -64,7 +65,12 @@ def read_status(settings: Settings, now: dt.datetime) -> Status:
     definitions = build_defs(settings)
     home = settings.home.absolute()
     status: Status = {"home": str(home), "at": _local(now), "unreadable": {}}
-    with open_instance_to_read(home, settings.dagster_home) as instance:
+    with ExitStack() as stack:
+        instance = None
+        try:
+            instance = stack.enter_context(open_instance_to_read(home, settings.dagster_home))
+        except Exception as error:
+            status["unreadable"]["instance"] = _reason(error)
         parts: dict[str, Callable[[], Any]] = {
             "dates": lambda: _dates(resources["lake"], resources["feature_store"]),
             "models": lambda: _models(resources["tracking"], now),
@@ -82,8 +88,14 @@ def read_status(settings: Settings, now: dt.datetime) -> Status:
                 status[name] = read()
             except Exception as error:
                 status[name] = None
-                status["unreadable"][name] = f"{type(error).__name__}: {error}"
+                status["unreadable"][name] = _reason(error)
     return status
+
+
+def _reason(error: Exception) -> str:
+    """Return an error in one line."""
+    said = str(error).strip()
+    return f"{type(error).__name__}: {said.splitlines()[0]}" if said else type(error).__name__
 
 
 def is_empty(status: Status) -> bool:

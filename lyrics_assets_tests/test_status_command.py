@@ -251,6 +251,16 @@ def test_what_cannot_be_read_is_told_and_hides_nothing_else(home):
     assert "models: cannot be read" in status(home).out
 
 
+def test_an_instance_out_of_reach_is_told_and_hides_nothing_else(filled, tmp_path):
+    address = "postgresql://nobody@127.0.0.1:1/nothing"
+    config = {"storage": {"postgres": {"postgres_url": address}}}
+    (tmp_path / "dagster.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    told = read_status(Settings(home=filled, dagster_home=str(tmp_path)), dt.datetime.now(dt.UTC))
+    (problem,) = find_problems(told)
+    assert problem.startswith("instance: cannot be read: ")
+    assert told["models"]["champion"]["version"] == 1
+
+
 def test_a_disk_that_fills_up_and_what_costs_more_are_shown(home):
     lake = build_resources(Settings(home=home))["lake"]
     rows = [store_row(-day, "archive", 5_000_000 - 1_000_000 * day) for day in range(3)]
