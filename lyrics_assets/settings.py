@@ -57,10 +57,6 @@ class Settings(BaseModel):
     wandb_agents: int = Field(1, ge=1, description="Agents of a sweep on this machine")
     wandb_offline: bool = Field(False, description="Keep an offline W&B run of each trial of the local engine")
     dask_address: str = Field("", description="Dask scheduler for the local engine; this machine if empty")
-    hf_token: str = Field("", description="Token of the hub with write permission; no push if empty", repr=False)
-    hf_space: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$", description="Space to push to, as owner/name")
-    hf_endpoint: str = Field("https://huggingface.co", description="Of the hub that holds the Space")
-    hf_private: bool = Field(True, description="Show a Space that is made to its owner alone")
     service_prediction_log: str = Field(
         "", description="Folder of the service's prediction log, which it reads itself too; in the home if empty"
     )
@@ -73,6 +69,27 @@ class Settings(BaseModel):
     mail_from: str = Field("lyrics-classifier@localhost", description="Address that mails come from")
     mail_to: str = Field("operator@localhost", description="Addresses that mails go to, parted by commas")
     ui_url: str = Field("http://127.0.0.1:3000", description="Of the Dagster UI, to which mails link")
+    hf_token: str = Field("", description="Token of the hub with write permission; no push if empty", repr=False)
+    hf_space: str = Field("", pattern=r"^([\w.-]+/[\w.-]+)?$", description="Space to push to, as owner/name")
+    hf_endpoint: str = Field("https://huggingface.co", description="Of the hub that holds the Space")
+    hf_private: bool = Field(True, description="Show a Space that is made to its owner alone")
+    extraction_cron: str = Field(
+        "0 5,11,17 * * *", description="When a date is asked for, São Paulo; later ticks try again what failed"
+    )
+    training_cron: str = Field("0 7 * * 1", description="When a model is trained, São Paulo")
+    tuning_cron: str = Field("0 1 1 * *", description="When hyperparameters are searched for, São Paulo")
+    pruning_cron: str = Field("0 3 * * 0", description="When old files are removed, São Paulo")
+    keep_archive_days: int = Field(90, ge=0, description="Days of downloaded pages; 0, here and below, keeps all")
+    keep_raw_days: int = Field(365, ge=0, description="Days of raw songs, datasets and rejects")
+    keep_report_days: int = Field(180, ge=0, description="Days of reports")
+    keep_run_days: int = Field(90, ge=0, description="Days of Dagster's runs that nothing refers to any more")
+    keep_bentos: int = Field(5, ge=0, description="Bentos, newest first, besides the champion's; at least 2 stay")
+    keep_models: int = Field(20, ge=0, description="Model versions, newest first, besides champion and challenger")
+    keep_prediction_days: int = Field(90, ge=0, description="Days of the service's prediction log")
+    keep_mail_days: int = Field(90, ge=0, description="Days of mails in the outbox")
+    stale_after_hours: int = Field(54, ge=2, description="Age at which the newest date counts as stale")
+    model_stale_after_days: int = Field(15, ge=1, description="Age at which the newest model counts as stale")
+    tuning_stale_after_days: int = Field(63, ge=1, description="Age at which the last search counts as stale")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -102,6 +119,18 @@ class Settings(BaseModel):
     def _genres_are_known(cls, names: str) -> str:
         find_genres(names)
         return names
+
+    @field_validator("mail_from", "mail_to")
+    @classmethod
+    def _addresses_are_usable(cls, text: str) -> str:
+        try:
+            header = HeaderRegistry()("To", text)
+            usable = not header.defects and all(address.username and address.domain for address in header.addresses)
+        except IndexError:  # the parser's own, of "ana@"
+            usable = False
+        if not usable:
+            raise ValueError("no mail address, such as ana@example.org, or several parted by commas")
+        return text
 
     @property
     def genre_names(self) -> list[str]:
@@ -141,15 +170,3 @@ class Settings(BaseModel):
             "letras": self.letras_url or implied["letras"],
             "vagalume": self.vagalume_url or implied["vagalume"],
         }
-    @field_validator("mail_from", "mail_to")
-    @classmethod
-    def _addresses_are_usable(cls, text: str) -> str:
-        try:
-            header = HeaderRegistry()("To", text)
-            usable = not header.defects and all(address.username and address.domain for address in header.addresses)
-        except IndexError:  # the parser's own, of "ana@"
-            usable = False
-        if not usable:
-            raise ValueError("no mail address, such as ana@example.org, or several parted by commas")
-        return text
-
