@@ -91,6 +91,13 @@ def test_the_champion_is_registered_with_its_dates(resources):
     assert float(champion.tags["macro_f1_low"]) < float(champion.tags["macro_f1"]) < 1
 
 
+def test_three_quiet_dates_are_no_drift(resources):
+    report = resources["lake"].read_json("reports/drift/newest.json")
+    assert (report["date"], report["drifted"], report["warned"]) == (today().isoformat(), [], [])
+    assert {"genre_mix", "vocabulary", "confidence", "performance"} <= set(report["measures"])
+    assert list(report["not_measured"]) == ["traffic"]
+
+
 def test_the_report_keeps_its_contract_and_holds_no_lyric(demo, resources):
     (path,) = (demo.home / "lake" / "reports").glob("*-*/report.json")
     report = json.loads(path.read_text())
