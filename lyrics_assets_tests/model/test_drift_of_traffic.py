@@ -122,6 +122,11 @@ def test_a_torn_line_is_left_aside_and_told(tmp_path):
     assert torn.notes == ("1 line of the prediction log could not be read and was left aside.",)
 
 
+def test_a_log_that_cannot_be_read_is_told(tmp_path):
+    (tmp_path / f"{LAST}.jsonl").mkdir()
+    assert measure(tmp_path).not_measured == {"traffic": "the prediction log cannot be read: Is a directory"}
+
+
 def test_only_the_days_that_are_asked_for_are_read(tmp_path):
     write_log(tmp_path, Songwriters(0).days(LAST, DAYS + 10))
     first, last = traffic_window(LAST, OPTIONS)

@@ -24,7 +24,7 @@ class Options(NamedTuple):
     """Share of quiet dates on which any measure of songs may be beyond its bound; the same of traffic."""
     floor: float = 0.05
     """Distance, 0 to 1, up to which nothing counts as drift, however many songs show it."""
-    n_draws: int = 1000
+    n_draws: int = 500
     """Of the bootstrap."""
     seed: int = 0
     max_data_age_days: int = 3

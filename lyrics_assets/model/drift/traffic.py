@@ -79,7 +79,10 @@ def measure_traffic(
         until: the last day.
         options: how far is too far, and how many days are compared.
     """
-    log = _Log(answers)
+    try:
+        log = _Log(answers)
+    except OSError as error:
+        return Findings({}, {ALL: f"the prediction log cannot be read: {error.strerror}"})
     start = until - dt.timedelta(days=options.traffic_days - 1)
     recent, past = [day for day in log.days if day >= start], [day for day in log.days if day < start]
     if reason := log.too_few(recent, past, options):
