@@ -106,7 +106,7 @@ class DriftConfig(dg.Config):
     )
     floor: float = Field(0.05, ge=0, lt=1, description="Distance, 0 to 1, up to which nothing counts as drift")
     max_dates: int = Field(30, ge=1, description="Dates, of those that the champion learned from, read at most")
-    draws: int = Field(1000, ge=200, description="Of the bootstrap, from which the bounds are learned")
+    draws: int = Field(500, ge=100, description="Of the bootstrap, from which the bounds are learned")
     seed: int = Field(0, description="Of the draws")
     max_data_age_days: int = Field(3, ge=0, description="Days since the newest date from which on it is warned")
     max_model_age_days: int = Field(30, ge=0, description="Days since the champion was trained, likewise")
