@@ -21,15 +21,13 @@ def store():
         yield variables
 
 
-@pytest.fixture(params=["folder", "file", "memory"])
-def moving(request, tmp_path):
-    """A lake where a file is written under another name first."""
+def lake_of(kind, tmp_path):
     roots = {
         "folder": str(tmp_path / "lake"),
         "file": f"file://{tmp_path}/lake/",
         "memory": f"memory://{uuid.uuid4().hex}/lake",
     }
-    return Lake(root=roots[request.param])
+    return Lake(root=roots[kind])
 
 
 @pytest.fixture
@@ -38,17 +36,18 @@ def bucket(store):
     return Lake(root=f"{make_bucket(store, f'bucket-{uuid.uuid4().hex}')}/lake")
 
 
+@pytest.fixture(params=["folder", "file", "memory"])
+def moving(request, tmp_path):
+    """A lake where a file is written under another name first."""
+    return lake_of(request.param, tmp_path)
+
+
 @pytest.fixture(params=["folder", "file", "memory", "bucket"])
 def lake(request, tmp_path):
     """A lake of every kind."""
     if request.param == "bucket":
         return request.getfixturevalue("bucket")
-    roots = {
-        "folder": str(tmp_path / "lake"),
-        "file": f"file://{tmp_path}/lake/",
-        "memory": f"memory://{uuid.uuid4().hex}/lake",
-    }
-    return Lake(root=roots[request.param])
+    return lake_of(request.param, tmp_path)
 
 
 @pytest.fixture
@@ -151,23 +150,21 @@ def interrupted(lake, name):
 
 
 def test_a_failure_leaves_the_old_file_and_nothing_half_written(moving, tmp_path):
-    lake = moving
-    lake.write_bytes("raw/a", b"old")
+    moving.write_bytes("raw/a", b"old")
     with pytest.raises(FileNotFoundError):
-        lake.publish(str(tmp_path / "no such file"), "raw/a")
+        moving.publish(str(tmp_path / "no such file"), "raw/a")
     with pytest.raises(RuntimeError, match="power cut"):
-        interrupted(lake, "raw/a")
-    assert lake.read_bytes("raw/a") == b"old"
-    assert len(everything(lake)) == 1
+        interrupted(moving, "raw/a")
+    assert moving.read_bytes("raw/a") == b"old"
+    assert len(everything(moving)) == 1
 
 
 def test_nobody_sees_a_file_before_it_is_whole(moving):
-    lake = moving
-    with lake._publishing("raw/a") as part:
-        lake._filesystem().pipe_file(part, b"half")
-        assert not lake.exists("raw/a")
-        assert lake.names("raw") == []
-    assert lake.read_bytes("raw/a") == b"half"
+    with moving._publishing("raw/a") as part:
+        moving._filesystem().pipe_file(part, b"half")
+        assert not moving.exists("raw/a")
+        assert moving.names("raw") == []
+    assert moving.read_bytes("raw/a") == b"half"
 
 
 def test_a_table_of_no_columns_is_a_table(local):
