@@ -48,13 +48,14 @@ class Clockwork:
     def tick_schedule(self, name: str, moment: dt.datetime) -> list[bool] | str:
         """Evaluate a schedule; return how the runs that it asked for ended, or why it asked for none."""
         schedule = self._repository.get_schedule_def(name)
-        context = dg.build_schedule_context(
+        # Left open, a context closes its instance whenever it is collected, in the midst of anything.
+        with dg.build_schedule_context(
             self._instance,
             scheduled_execution_time=moment,
             repository_def=self._repository,
             resources=self._resources(schedule.required_resource_keys),
-        )
-        tick = schedule.evaluate_tick(context)
+        ) as context:
+            tick = schedule.evaluate_tick(context)
         return [self._request(name, schedule.job_name, request) for request in tick.run_requests] or tick.skip_message
 
     def tick_sensors(self) -> dict[str, list[bool] | str | None]:
@@ -79,14 +80,14 @@ class Clockwork:
         return sorted(key.to_user_string() for key in wanted)
 
     def _tick_sensor(self, sensor: dg.SensorDefinition) -> list[bool] | str | None:
-        context = dg.build_sensor_context(
+        with dg.build_sensor_context(
             self._instance,
             cursor=self._sensor_cursors.get(sensor.name),
             repository_def=self._repository,
             sensor_name=sensor.name,
             resources=self._resources(sensor.required_resource_keys),
-        )
-        tick = sensor.evaluate_tick(context)
+        ) as context:
+            tick = sensor.evaluate_tick(context)
         self._sensor_cursors[sensor.name] = tick.cursor
         job = sensor.job_name if sensor.has_jobs else None
         return [self._request(sensor.name, job, request) for request in tick.run_requests or ()] or tick.skip_message

@@ -32,13 +32,16 @@ def tick(instance, name, moment, home, now=None, **settings):
     chosen = Settings(home=home, **settings)
     (schedule,) = [schedule for schedule in build_schedules(chosen) if schedule.name == name]
     resources = build_resources(chosen)
-    context = dg.build_schedule_context(
-        instance,
-        scheduled_execution_time=moment,
-        repository_def=build_defs(chosen).get_repository_def(),
-        resources={key: resources[key] for key in schedule.required_resource_keys},
-    )
-    with time_machine.travel(now or moment, tick=False):
+    # Left open, a context closes its instance whenever it is collected, in the midst of anything.
+    with (
+        dg.build_schedule_context(
+            instance,
+            scheduled_execution_time=moment,
+            repository_def=build_defs(chosen).get_repository_def(),
+            resources={key: resources[key] for key in schedule.required_resource_keys},
+        ) as context,
+        time_machine.travel(now or moment, tick=False),
+    ):
         return schedule.evaluate_tick(context)
 
 
