@@ -32,10 +32,11 @@ def defs(tmp_path):
 def evaluate(defs, instance, name, cursor=None):
     repository = defs.get_repository_def()
     sensor = repository.get_sensor_def(name)
-    context = dg.build_sensor_context(
+    # Left open, a context closes its instance whenever it is collected, in the midst of anything.
+    with dg.build_sensor_context(
         instance, cursor=cursor, repository_def=repository, sensor_name=name, resources=sensor_resources(defs, sensor)
-    )
-    return sensor.evaluate_tick(context)
+    ) as context:
+        return sensor.evaluate_tick(context)
 
 
 def sensor_resources(defs, sensor):

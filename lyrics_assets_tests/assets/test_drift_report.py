@@ -249,8 +249,10 @@ def test_an_old_date_that_is_judged_again_asks_for_no_training(defs, instance, i
     repository = defs.get_repository_def()
     sensor = repository.get_sensor_def("retrain_on_drift")
     resources = {key: defs.resources[key] for key in sensor.required_resource_keys}
-    context = dg.build_sensor_context(instance, repository_def=repository, sensor_name=sensor.name, resources=resources)
-    assert len(sensor.evaluate_tick(context).run_requests) == requests
+    with dg.build_sensor_context(
+        instance, repository_def=repository, sensor_name=sensor.name, resources=resources
+    ) as context:
+        assert len(sensor.evaluate_tick(context).run_requests) == requests
 
 
 def checked(instance, asset, name, passed):
