@@ -8,13 +8,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from lyrics_assets.home_guard import hold, keep_private, must_be_writable, telling_of_a_full_disk
 from lyrics_assets.settings import ROOT, SANDBOX_ADDRESSES, Settings, SettingsError
 from scrapy_project.genres import GENRE_NAMES, find_genres
 
@@ -60,6 +62,8 @@ def _home_option(command: Command) -> Command:
 def main(ctx: click.Context, verbose: bool) -> None:
     """Learn the musical genre of Portuguese song lyrics, from the crawl to the endpoint."""
     ctx.obj = verbose
+    # Given back for whoever runs the command within a process of their own.
+    ctx.call_on_close(partial(os.umask, keep_private()))
     signal.signal(signal.SIGTERM, _stop)
 
 
@@ -85,7 +89,11 @@ def run(
     _check_genres(genres)
     settings = _settings(home, sites=sites, songs_per_genre=songs_per_genre, genres=genres or None)
     settings = _with_songbook(settings, songbook)
-    with _sandbox_for(settings, songbook) as settings, _session(settings, verbose) as session:
+    with (
+        _at_work(settings),
+        _sandbox_for(settings, songbook) as settings,
+        _session(settings, verbose) as session,
+    ):
         session.extract(date)
         session.train()
         session.summarize()
@@ -98,7 +106,8 @@ def demo(verbose: bool, home: Path | None) -> None:
     """Show the whole project at work: three dates of the sandbox, a model, a Bento that answers a lyric."""
     from lyrics_assets.partitions import today
 
-    with _sandbox_for(_settings(home, sites="sandbox"), None) as settings, _session(settings, verbose) as session:
+    settings = _settings(home, sites="sandbox")
+    with _at_work(settings), _sandbox_for(settings, None) as settings, _session(settings, verbose) as session:
         for days_ago in (2, 1, 0):
             session.extract(today() - dt.timedelta(days=days_ago))
         session.train()
@@ -130,12 +139,13 @@ def ui(port: int, home: Path | None) -> None:
     from lyrics_assets.runs import write_instance_config
 
     settings = _settings(home)
-    with _sandbox_for(settings, None, fixed_ports=True) as settings:
+    # A second daemon would start whatever is on a second time. A run beside it is well: the pools part them.
+    with _at_work(settings, "ui") as lock, _sandbox_for(settings, None, fixed_ports=True) as settings:
         environment = os.environ | settings.to_environment()
         environment["DAGSTER_HOME"] = str(write_instance_config(settings.home))
         click.echo(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
         command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
-        sys.exit(_wait(command, environment))
+        sys.exit(_wait(command, environment, keep_open=(lock,)))
 
 
 @main.command()
@@ -148,6 +158,8 @@ def serve(port: int, bento: str, home: Path | None) -> None:
 
     settings = _settings(home)
     store = build_resources(settings)["bento_store"]
+    if settings.home.exists():
+        must_be_writable(settings.home.absolute())
     tag = store.find(bento)
     click.echo(f"{tag}: http://127.0.0.1:{port}  (Ctrl-C stops it)")
     # What is set empty means no log, here as everywhere.
@@ -271,6 +283,16 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
 
     settings = _settings(home)
     tracking: Tracking = build_resources(settings)["tracking"]  # type: ignore[assignment]
+    with _at_work(settings):
+        _roll_back(tracking, to)
+        if release:
+            with _session(settings, verbose) as session:
+                session.release()
+        else:
+            click.echo("The last Bento stays as it is until release_job is run.")
+
+
+def _roll_back(tracking: "Tracking", to: int | None) -> None:
     done = tracking.rollback(to)
     tags = done.after.tags
     measured = f"macro-F1 {float(tags['macro_f1']):.3f}, " if "macro_f1" in tags else ""
@@ -279,11 +301,6 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
         f"Version {done.after.version} is champion again{before} ({measured}lyrics up to "
         f"{tags.get('last_extraction_date', 'an unknown date')})."
     )
-    if release:
-        with _session(settings, verbose) as session:
-            session.release()
-    else:
-        click.echo("The last Bento stays as it is until release_job is run.")
 
 
 @main.command()
@@ -319,6 +336,7 @@ def prune(dry_run: bool, home: Path | None) -> None:
     from lyrics_assets.runs import open_instance
 
     settings = _settings(home)
+    must_be_writable(settings.home.absolute())
     resources = build_resources(settings)
     retention: Retention = resources["retention"]  # type: ignore[assignment]
     stores: list[Any] = [resources[name] for name in ("lake", "tracking", "bento_store")]
@@ -377,7 +395,10 @@ def import_songs(
     try:
         rules = parse_rules(source, columns, genre_names, genre, taken=SOURCES)
         check_file(file, rules)
-        tally = _import(file, rules, date.isoformat(), _settings(home))
+        settings = _settings(home)
+        must_be_writable(settings.home.absolute())
+        with telling_of_a_full_disk(settings.home.absolute()):
+            tally = _import(file, rules, date.isoformat(), settings)
     except ImportArgumentError as error:
         raise click.UsageError(str(error)) from error
     width = max(len(name) for name, _ in tally.lines())
@@ -490,15 +511,32 @@ def _sandbox_for(settings: Settings, songbook: Path | None, *, fixed_ports: bool
         )
 
 
+@contextmanager
+def _at_work(settings: Settings, lock: str = "run") -> Iterator[int]:
+    """Hold the home, so that no second command writes the same files; tell of its disk if it is full.
+
+    Before all else, for a command that is refused to have changed nothing. Yields the open lock.
+    """
+    home = settings.home.absolute()
+    with telling_of_a_full_disk(home), hold(home, lock, click.get_current_context().command_path) as held:
+        yield held
+
+
 def _session(settings: Settings, verbose: bool) -> "AbstractContextManager[Session]":
     from lyrics_assets.sessions import open_session
 
     return open_session(settings, verbose=verbose)
 
 
-def _wait(command: list[str], environment: Mapping[str, str]) -> int:
-    """Run a server in the foreground to its end; it never outlives this process."""
-    process = subprocess.Popen(command, env=dict(environment), cwd=ROOT)
+def _wait(command: list[str], environment: Mapping[str, str], keep_open: Sequence[int] = ()) -> int:
+    """Run a server in the foreground to its end; it never outlives this process, unless that is killed.
+
+    Args:
+        command: that starts it.
+        environment: of it.
+        keep_open: numbers of open files that it has too, such as a lock's.
+    """
+    process = subprocess.Popen(command, env=dict(environment), cwd=ROOT, pass_fds=keep_open)
     try:
         while True:
             # Ctrl-C reaches the server too, which then ends by itself.

@@ -11,6 +11,7 @@ from lyrics_assets.assets.serving import huggingface_space, lyrics_service
 from lyrics_assets.assets.training import best_hyperparameters, evaluation_report, genre_classifier, training_set
 from lyrics_assets.checks import checks
 from lyrics_assets.freshness import with_freshness
+from lyrics_assets.home_guard import keep_private
 from lyrics_assets.jobs import jobs
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.crawler import Crawler
@@ -200,5 +201,6 @@ def build_defs(settings: Settings | None = None, **resource_overrides: dg.Config
 
 @dg.definitions
 def defs() -> dg.Definitions:
-    """What `dagster` loads, by workspace.yaml."""
+    """What `dagster` loads, by workspace.yaml; what its processes write is for their owner alone."""
+    keep_private()
     return build_defs()

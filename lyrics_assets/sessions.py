@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TextIO
@@ -195,8 +195,9 @@ def _terminal(log: Path | None) -> Iterator[TextIO]:
                     os.dup2(file.fileno(), 2)
             yield terminal
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            for stream in (sys.stdout, sys.stderr):
+                with suppress(OSError):  # the log's disk is full, which whoever wrote last has been told
+                    stream.flush()
             for number, original in zip((1, 2), saved, strict=True):
                 os.dup2(original, number)
                 os.close(original)

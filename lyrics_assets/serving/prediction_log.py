@@ -46,5 +46,5 @@ class PredictionLog:
     def _open(self, date: dt.date) -> None:
         self.close()
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._folder / f"{date}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
+        self._file = os.open(self._folder / f"{date}.jsonl", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._date = date
