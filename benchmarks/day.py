@@ -1,0 +1,165 @@
+"""What a day costs from the raw songs to the reports, as songs and stored dates grow; and a whole day of the demo's.
+
+The figures of steps are processor time, as the project's own costs report measures them.
+"""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from benchmarks.dataset import write_raw
+from benchmarks.figures import Figure, show
+from benchmarks.store import Dates
+from lyrics_assets.definitions import build_defs, build_resources
+from lyrics_assets.partitions import today
+from lyrics_assets.settings import Settings
+
+SIZES = ((1_000, 10), (1_000, 100), (1_000, 365), (10_000, 10), (10_000, 100), (100_000, 10))
+"""Songs a date, and dates stored before."""
+STEPS = ("lyrics", "lyrics_features", "trends_report", "drift_report")
+ASSETS = ("lyrics", "lyrics_features")
+
+QUIET_DAY = """
+import json, sys, time
+from pathlib import Path
+from benchmarks.day import live
+print(json.dumps(live(Path(sys.argv[1]), sys.argv[2:])))
+"""
+GROWN_DAY = """
+import json, sys
+from pathlib import Path
+from benchmarks.day import run_day
+print(json.dumps(run_day(Path(sys.argv[1]))))
+"""
+
+
+def measure_quiet_day() -> list[Figure]:
+    """Measure a day of the sandbox, from its sites to the reports, in a home that knows all but a few of its songs."""
+    from scrapy_project.sandbox.launcher import running_sandbox
+    from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
+
+    with tempfile.TemporaryDirectory() as folder, running_sandbox(PACKAGED_SONGBOOK) as addresses:
+        found = _run(QUIET_DAY, Path(folder) / "home", *(addresses[site] for site in ("letras", "vagalume")))
+    on = f"the demo's {found['songs']} songs, {found['new_songs']} of them new, sandbox at its full speed"
+    return [
+        Figure("a quiet day", found["seconds"], "s", on, "under 60"),
+        Figure("a quiet day: extraction", found["extraction"], "s", on),
+        Figure("a quiet day: monitoring", found["seconds"] - found["extraction"], "s", on),
+    ]
+
+
+def live(home: Path, addresses: list[str]) -> dict[str, float]:
+    """Extract the day before yesterday and yesterday and train; then take the time of today."""
+    import time
+
+    import dagster as dg
+
+    from lyrics_assets.runs import open_instance, run_job
+
+    settings = Settings(home=home, letras_url=addresses[0], vagalume_url=addresses[1])
+    defs = build_defs(settings)
+    with open_instance(home) as instance:
+
+        def run(job: str, date: dt.date | None = None) -> None:
+            run_job(defs, job, instance, lambda progress: None, date.isoformat() if date else None)
+
+        for days in (2, 1):
+            run("extraction_job", today() - dt.timedelta(days=days))
+        run("training_job")
+        began = time.perf_counter()
+        run("extraction_job", today())
+        extraction = time.perf_counter() - began
+        run("monitoring_job")
+        seconds = time.perf_counter() - began
+        raw = [
+            instance.get_latest_materialization_event(dg.AssetKey(["raw", source])) for source in ("letras", "vagalume")
+        ]
+    new = sum(event.asset_materialization.metadata["new_songs"].value for event in raw if event)
+    store: Any = build_resources(settings)["feature_store"]
+    songs = store.read_date(today(), ["song_id"]).num_rows
+    return {"seconds": seconds, "extraction": extraction, "new_songs": new, "songs": songs}
+
+
+def measure_growth() -> list[Figure]:
+    """Measure a date of ever more songs after ever more dates."""
+    figures = []
+    for songs, dates in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            home = Path(folder) / "home"
+            _fill(home, songs, dates)
+            found = _run(GROWN_DAY, home)
+        on = f"{songs:,} songs a date, {dates} dates stored before"
+        figures += [Figure(f"{step}: processor time", found[step], "s", on) for step in STEPS]
+        figures += [
+            Figure("all steps and checks: processor time", found["cpu"], "s", on),
+            Figure("peak memory", found["peak_mb"], "MB", on),
+        ]
+    return figures
+
+
+def _fill(home: Path, songs: int, dates: int) -> None:
+    """Put dates into the feature store, a champion into the registry and today's raw songs into the lake."""
+    from benchmarks.scorer import write_songs
+    from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
+    from lyrics_assets.model.scorer import Scorer
+
+    resources: dict[str, Any] = build_resources(Settings(home=home))
+    tables = Dates(rows_a_date=songs)
+    for days in range(dates, 0, -1):
+        resources["feature_store"].replace_date(tables.table(today() - dt.timedelta(days=days)))
+    learned = write_songs(500)
+    scorer = Scorer.compile(build_pipeline(Hyperparameters()).fit(learned["lyrics"], learned["genre"]))
+    tracking = resources["tracking"]
+    window = {
+        "first_extraction_date": str(today() - dt.timedelta(days=min(dates, 30))),
+        "last_extraction_date": str(today() - dt.timedelta(days=1)),
+        "trained_at": dt.datetime.now(dt.UTC).isoformat(timespec="seconds"),
+        "macro_f1": "0.4",
+        "macro_f1_low": "0.3",
+        "macro_f1_high": "0.5",
+    }
+    tracking.promote(tracking.register(scorer, {}, {}, window))
+    raw = write_raw(home / "raw.jsonl", range(songs), seed=1)
+    resources["lake"].publish(str(raw), f"raw/bench/{today()}.jsonl")
+
+
+def run_day(home: Path) -> dict[str, float]:
+    """Run what follows the crawl, and return the processor time of its steps."""
+    import dagster as dg
+
+    from benchmarks.scorer import peak_mb
+    from lyrics_assets.runs import open_instance, run_job
+
+    settings = Settings(home=home)
+    defs = build_defs(settings)
+    with open_instance(home) as instance:
+        done = defs.resolve_implicit_global_asset_job_def().execute_in_process(
+            instance=instance,
+            partition_key=today().isoformat(),
+            asset_selection=[dg.AssetKey(name) for name in ASSETS],
+            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+        )
+        assert done.success  # noqa: S101
+        for _ in range(2):  # the second collects what the first has cost
+            run_job(defs, "monitoring_job", instance, lambda progress: None)
+    lake: Any = build_resources(settings)["lake"]
+    steps = [row for name in lake.names("costs/steps") for row in lake.read_table(name).to_pylist()]
+    first = {row["step"]: row["cpu_s"] for row in sorted(steps, key=lambda row: row["started_at"], reverse=True)}
+    return {**{step: first[step] for step in STEPS}, "cpu": sum(first.values()), "peak_mb": peak_mb()}
+
+
+def _run(code: str, *arguments: object) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+if __name__ == "__main__":
+    show("day", measure_quiet_day() + measure_growth())
