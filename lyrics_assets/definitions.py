@@ -71,7 +71,12 @@ def _build_retention(settings: Settings) -> Retention:
     """Return how long each kind of file is kept."""
     prefix = "keep_"
     limits = {name.removeprefix(prefix): value for name, value in settings.model_dump().items() if prefix in name}
-    return Retention(home=str(settings.home.absolute()), archive_url=settings.archive, **limits)
+    return Retention(
+        home=str(settings.home.absolute()),
+        archive_url=settings.archive,
+        predictions=str(settings.prediction_log),
+        **limits,
+    )
 
 
 def _build_tracking(settings: Settings) -> Tracking:

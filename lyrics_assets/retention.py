@@ -60,6 +60,7 @@ class Retention(dg.ConfigurableResource):
 
     home: str = Field(description="Folder of the files that only this machine keeps")
     archive_url: str = Field(description="SQLAlchemy URL of the page archive")
+    predictions: str = Field(description="Folder of the service's prediction log")
     archive_days: int = Field(90, ge=0, description="Days for which a downloaded page is kept; at least 31 unless 0")
     raw_days: int = Field(365, ge=0, description="Days for which raw songs, datasets and rejects are kept")
     report_days: int = Field(180, ge=0, description="Days for which reports are kept")
@@ -224,12 +225,12 @@ class Retention(dg.ConfigurableResource):
     def _local_files(self) -> Iterator[Removal]:
         """Days of the prediction log, mails in the outbox, and what rejected crawls left."""
         home = Path(self.home)
-        for kind, pattern, days in (
-            ("prediction log", "predictions/*.jsonl", self.prediction_days),
-            ("mails", "outbox/*.eml", self.mail_days),
-            ("rejected crawls", "scratch/rejected/*", self.archive_days),
+        for kind, folder, pattern, days in (
+            ("prediction log", Path(self.predictions), "*.jsonl", self.prediction_days),
+            ("mails", home / "outbox", "*.eml", self.mail_days),
+            ("rejected crawls", home / "scratch" / "rejected", "*", self.archive_days),
         ):
-            for path in sorted(home.glob(pattern)) if days else []:
+            for path in sorted(folder.glob(pattern)) if days else []:
                 if time.time() - path.stat().st_mtime > days * _DAY_SECONDS:
                     yield Removal(kind, path.name, f"older than {days} days", path.stat().st_size, path.unlink)
 
