@@ -1,5 +1,7 @@
 """What the sensors do when something happens."""
 
+import datetime as dt
+
 import dagster as dg
 import pytest
 
@@ -228,3 +230,30 @@ def test_monitoring_follows_today_whatever_dates_were_missed_unless_a_blocking_c
     assert now.get_num_requested(dg.AssetKey("trends_report")) == int(follows)
     again = dg.evaluate_automation_conditions(defs, instance, cursor=now.cursor)
     assert again.total_requested == 0
+
+
+def test_two_dates_that_arrive_together_are_followed_once(defs, instance):
+    store_date(instance, "2026-02-01")
+    before = dg.evaluate_automation_conditions(defs, instance)
+    for date in (today() - dt.timedelta(days=1), today()):
+        store_date(instance, date.isoformat())
+    now = dg.evaluate_automation_conditions(defs, instance, cursor=before.cursor)
+    assert now.get_num_requested(dg.AssetKey("trends_report")) == 1
+
+
+def test_an_old_date_that_is_replayed_is_followed_by_nothing(defs, instance):
+    store_date(instance, today().isoformat())
+    before = dg.evaluate_automation_conditions(defs, instance)
+    store_date(instance, "2026-02-01")
+    assert dg.evaluate_automation_conditions(defs, instance, cursor=before.cursor).total_requested == 0
+
+
+def test_a_date_is_followed_once_its_check_holds_though_it_failed_in_an_earlier_run(defs, instance):
+    store_date(instance, "2026-02-01")
+    before = dg.evaluate_automation_conditions(defs, instance)
+    store_date(instance, today().isoformat(), passed=False)
+    failed = dg.evaluate_automation_conditions(defs, instance, cursor=before.cursor)
+    assert failed.total_requested == 0
+    store_date(instance, today().isoformat())
+    mended = dg.evaluate_automation_conditions(defs, instance, cursor=failed.cursor)
+    assert mended.get_num_requested(dg.AssetKey("trends_report")) == 1
