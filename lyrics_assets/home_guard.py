@@ -91,8 +91,8 @@ def telling_of_a_full_disk(home: Path) -> Iterator[None]:
         free = shutil.disk_usage(home).free
         raise HomeError(
             f"the disk of {home} is full ({free / 1e6:.1f} MB free): make room (`lyrics prune` removes what is "
-            f"old), or {_OTHER}, and run the same command again; what was published before is whole. What failed:\n"
-            f"{error}"
+            f"old), or {_OTHER}, and run the same command again; what was published before is whole.\n"
+            f"What failed: {str(error).partition(chr(10))[0]}"
         ) from error
 
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import dagster as dg
 import psutil
+from sqlalchemy.exc import SQLAlchemyError
 
 from lyrics_assets.settings import ROOT
 
@@ -93,13 +94,18 @@ def run_job(
     worker.start()
     failures: list[str] = []
     cursor: str | None = None
+    unread: SQLAlchemyError | None = None
     alive = True
     while alive:
         worker.join(_POLL_SECONDS)
         alive = worker.is_alive()
-        cursor = _tell(instance, run_id, cursor, names, listen, failures)
-    if "error" in outcome:
-        raise outcome["error"]
+        try:
+            cursor, unread = _tell(instance, run_id, cursor, names, listen, failures), None
+        except SQLAlchemyError as error:
+            # The step that runs has this process's output: what is said before its end would be lost in its log.
+            unread = error
+    if error := outcome.get("error", unread):
+        raise error
     if not outcome["success"]:
         raise RunFailedError("\n".join(failures) or f"{name} failed")
 

@@ -9,8 +9,9 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
@@ -371,8 +372,8 @@ class Tracking(dg.ConfigurableResource):
 
         # Its notes on each step of a database or a registration are no news to an operator.
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        if self._database:
-            self._database.parent.mkdir(parents=True, exist_ok=True)
+        if self._database and not self._database.exists():
+            _make_database(self._database)
         mlflow.set_tracking_uri(self.uri)
         mlflow.set_registry_uri(self.uri)
         return mlflow.MlflowClient(self.uri, self.uri)
@@ -412,6 +413,25 @@ class Tracking(dg.ConfigurableResource):
     @staticmethod
     def _describe(found: "MlflowVersion") -> RegisteredModel:
         return RegisteredModel(int(found.version), found.run_id, tuple(found.aliases), dict(found.tags))
+
+
+def _make_database(file: Path) -> None:
+    """Let MLflow set up its tables in a file aside, and give that its name when it is whole.
+
+    It does so in hundreds of steps. What is left of one that was interrupted, by a full disk or a signal, it would take
+    for a database ever after, and fail.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f"{file.name}.{uuid.uuid4().hex}.part")
+    try:
+        SqlAlchemyStore(f"sqlite:///{part}", str(file.parent / "artifacts")).engine.dispose()
+        with suppress(FileExistsError):  # another process was first, and may have written to its own
+            os.link(part, file)
+    finally:
+        for left in file.parent.glob(f"{part.name}*"):
+            left.unlink(missing_ok=True)
 
 
 def _is_missing(error: Exception) -> bool:
