@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from email.headerregistry import HeaderRegistry
 from pathlib import Path
 from typing import Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -18,6 +18,14 @@ SANDBOX_ADDRESSES = {"letras": "http://127.0.0.1:8701", "vagalume": "http://127.
 LIVE_ADDRESSES = {"letras": "https://www.letras.mus.br", "vagalume": "https://www.vagalume.com.br"}
 
 _PREFIX = "LYRICS_"
+
+
+_LOGINS = {
+    "archive_url": "PGPASSWORD",
+    "text_index_url": "PGPASSWORD",
+    "tracking_uri": "MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD",
+}
+"""Where the client of an address looks for who logs in."""
 
 
 class SettingsError(ValueError):
@@ -99,10 +107,11 @@ class Settings(BaseModel):
             SettingsError: a value is not allowed.
         """
         values = {name: environment.get(_PREFIX + name.upper(), "") for name in cls.model_fields}
-        for name in ("archive_url", "text_index_url"):
-            if urlsplit(values[name]).password:
+        for name, value in values.items():
+            if _holds_login(value):
                 # Addresses are shown in the UI and in lists of processes.
-                raise SettingsError(f"{_PREFIX}{name.upper()}: leave the password out and set PGPASSWORD")
+                advice = f" and set {_LOGINS[name]}" if name in _LOGINS else ""
+                raise SettingsError(f"{_PREFIX}{name.upper()}: leave the password out{advice}")
         try:
             return cls.model_validate({name: value for name, value in values.items() if value})
         except ValidationError as error:
@@ -170,3 +179,12 @@ class Settings(BaseModel):
             "letras": self.letras_url or implied["letras"],
             "vagalume": self.vagalume_url or implied["vagalume"],
         }
+
+
+def _holds_login(address: str) -> bool:
+    """Tell whether an address holds a password, or a token where the name stands."""
+    if "://" not in address:
+        return False
+    parts = urlsplit(address)
+    named = parts.scheme in ("http", "https") and parts.username
+    return bool(parts.password or named or "password" in parse_qs(parts.query))

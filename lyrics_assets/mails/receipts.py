@@ -28,6 +28,8 @@ class Receipts:
     def __init__(self, lake: Lake, day: dt.date) -> None:
         self._lake = lake
         self._day = day.isoformat()
+        # What a clock that was far ahead has left must not hush a cause until then.
+        self._newest = (day + dt.timedelta(days=1)).isoformat()
 
     def due(self, cause: str, event: str) -> Due | None:
         """Return the mail that an event asks for; None if one of its cause was sent today, or of the event itself.
@@ -39,7 +41,8 @@ class Receipts:
             return Due(cause, event)
         if event in last["events"]:
             return None
-        if last["day"] == self._day:
+        # Of the next day: the clock was set back over midnight.
+        if last["day"] >= self._day:
             self._lake.write_json(name, last | {"events": [*last["events"], event]})
             return None
         return Due(cause, event, len(last["events"]) - 1, last["day"])
@@ -50,7 +53,8 @@ class Receipts:
         self._lake.write_json(self._name(self._day, due.cause), receipt)
 
     def _last(self, cause: str) -> tuple[str, dict[str, Any] | None]:
-        days = sorted({self._day, *self._lake.folders("mails")}, reverse=True)[:DAYS_LOOKED_BACK]
+        known = {self._day, *self._lake.folders("mails")}
+        days = sorted((day for day in known if day <= self._newest), reverse=True)[:DAYS_LOOKED_BACK]
         names = [self._name(day, cause) for day in days]
         found = next((name for name in names if self._lake.exists(name)), None)
         return found or "", self._lake.read_json(found) if found else None

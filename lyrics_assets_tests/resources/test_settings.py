@@ -143,11 +143,26 @@ def test_an_object_store_takes_the_place_of_the_folders_in_the_home(tmp_path):
     assert (here["lake"].root, here["feature_store"].root) == (f"{tmp_path}/lake", f"{tmp_path}/feature_store")
 
 
-@pytest.mark.parametrize("variable", ["LYRICS_ARCHIVE_URL", "LYRICS_TEXT_INDEX_URL"])
-def test_a_password_in_an_address_is_refused_and_not_repeated(variable):
-    with pytest.raises(SettingsError, match=f"{variable}: leave the password out and set PGPASSWORD") as told:
-        Settings.from_environment({variable: "postgresql://ana:hidden@db/pages"})
+@pytest.mark.parametrize(
+    ("variable", "address", "advice"),
+    [
+        ("LYRICS_ARCHIVE_URL", "postgresql://ana:hidden@db/pages", " and set PGPASSWORD"),
+        ("LYRICS_TEXT_INDEX_URL", "postgresql://ana@db/texts?password=hidden", " and set PGPASSWORD"),
+        ("LYRICS_TRACKING_URI", "https://ana:hidden@mlflow.example", " and set MLFLOW_TRACKING_USERNAME and MLFLOW_"),
+        ("LYRICS_TRACKING_URI", "https://hidden@mlflow.example", " and set MLFLOW_TRACKING_USERNAME and MLFLOW_"),
+        ("LYRICS_LAKE_URL", "s3://key:hidden@bucket/lake", ""),
+        ("LYRICS_HF_ENDPOINT", "https://hidden@hub.example", ""),
+    ],
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(variable, address, advice):
+    with pytest.raises(SettingsError, match=f"{variable}: leave the password out{advice}") as told:
+        Settings.from_environment({variable: address})
     assert "hidden" not in str(told.value)
+
+
+def test_a_name_in_an_address_of_postgresql_is_no_password():
+    address = "postgresql://ana@db/pages"
+    assert Settings.from_environment({"LYRICS_ARCHIVE_URL": address}).archive == address
 
 
 def test_the_password_of_postgresql_is_taken_from_where_its_own_programs_look(monkeypatch):
