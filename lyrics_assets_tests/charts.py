@@ -210,6 +210,14 @@ def more_translations(rows: list[Row], share: float, charts: Charts) -> list[Row
     ]
 
 
+def other_languages(rows: list[Row], share: float, charts: Charts) -> list[Row]:
+    """Make a share of the translations ones from Korean."""
+    return [
+        row | {"original_language": "ko"} if row["is_translation"] and charts.rng.random() < share else row
+        for row in rows
+    ]
+
+
 def less_portuguese(rows: list[Row], share: float, charts: Charts) -> list[Row]:
     """Take a share of each song's Portuguese away."""
     return [row | {"portuguese_share": row["portuguese_share"] * (1 - share)} for row in rows]

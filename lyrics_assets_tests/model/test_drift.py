@@ -15,7 +15,10 @@ from lyrics_assets_tests import charts
 from lyrics_assets_tests.charts import FIRST, TRAINED_AT, Charts, date_table, train_champion
 
 DATES = 8
-SONG_MEASURES = {"genre_mix", "vocabulary", "length", "languages", "portuguese_share", "unknown_words", "confidence"}
+OF_ALL = {"genre_mix", "vocabulary", "length", "translations", "portuguese_share"}
+OF_UNSEEN = {"unknown_words", "confidence"}
+OF_TRANSLATIONS = {"languages"}
+SONG_MEASURES = OF_ALL | OF_UNSEEN | OF_TRANSLATIONS
 
 
 class World(NamedTuple):
@@ -105,7 +108,8 @@ def test_a_report_is_repeated_by_its_seed(world, newest, report):
         (charts.other_words, 0.15, "unknown_words"),
         (charts.other_words, 0.15, "vocabulary"),
         (charts.shorter, 0.5, "length"),
-        (charts.more_translations, 0.5, "languages"),
+        (charts.more_translations, 0.5, "translations"),
+        (charts.other_languages, 1.0, "languages"),
         (charts.less_portuguese, 0.15, "portuguese_share"),
         (charts.shuffled_labels, 1.0, "performance"),
     ],
@@ -120,8 +124,8 @@ def test_planted_drift_is_found_and_named(world, newest, plant, share, named):
 
 def test_what_moved_is_named_with_its_shares(world, newest):
     found = world.judge(charts.more_translations(newest, 0.5, world.charts))
-    moved = found["measures"]["languages"]["moved"]
-    assert moved["what"] in ("pt", "en")
+    moved = found["measures"]["translations"]["moved"]
+    assert moved["what"] in ("translated songs", "other songs")
     assert abs(moved["now"] - moved["before"]) > 0.2
     lengths = world.judge(charts.shorter(newest, 0.5, world.charts))["measures"]["length"]["moved"]
     assert lengths["what"].startswith("under ")
@@ -179,7 +183,7 @@ def test_an_interval_that_reaches_the_reports_own_is_no_drift(world, newest, rep
 def test_a_champion_whose_songs_are_not_known_is_compared_by_what_all_songs_tell(world, newest):
     found = world.judge(newest, served=world.served._replace(learned=None))
     assert found["drifted"] == []
-    assert set(found["measures"]) == SONG_MEASURES - {"unknown_words", "confidence"}
+    assert set(found["measures"]) == SONG_MEASURES - OF_UNSEEN
     assert found["not_measured"] == dict.fromkeys(("unknown_words", "confidence", "performance"), NOT_KNOWN)
 
 

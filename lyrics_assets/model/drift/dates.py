@@ -29,6 +29,8 @@ COLUMNS = [
 ]
 """What is read of a date."""
 PORTUGUESE, UNKNOWN_LANGUAGE = "pt", "unknown"
+PORTUGUESE_NUMBER = 0
+"""Among the languages of `Dates`."""
 
 Numbers = NDArray[np.intp]
 
@@ -42,7 +44,7 @@ class Shown(NamedTuple):
     texts: Numbers
     genres: Numbers
     languages: Numbers
-    """In which they were written."""
+    """In which they were written: Portuguese, but for translations."""
     n_words: Numbers
     portuguese_shares: NDArray[np.float64]
 
@@ -52,7 +54,7 @@ class Dates:
 
     def __init__(self) -> None:
         self.genres: dict[str, int] = {}
-        self.languages: dict[str, int] = {PORTUGUESE: 0}
+        self.languages: dict[str, int] = {PORTUGUESE: PORTUGUESE_NUMBER}
         self.words: dict[str, int] = {}
         self.lyrics: list[str] = []
         """The text by number."""

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, diags_array
 
 from lyrics_assets.model.drift.champion import Answers
-from lyrics_assets.model.drift.dates import Dates, Numbers, Shown
+from lyrics_assets.model.drift.dates import PORTUGUESE_NUMBER, Dates, Numbers, Shown
 from lyrics_assets.model.drift.quiet import Floats
 
 VOCABULARY_WORDS = 2000
@@ -26,9 +26,9 @@ class Measure(NamedTuple):
 
     categories: Sequence[str]
     rows: Callable[[Shown], csr_array]
-    """One row a song, one column a category: what the song counts for."""
-    of_unseen: bool = False
-    """Only songs count that the champion did not learn from, nor from their artists."""
+    """One row a song, one column a category: what the song counts for; nothing if it is not one of those meant."""
+    of: str = ""
+    """Which songs are meant; empty for all."""
     grows: int | None = None
     """The category that must grow for a difference to be one; None for any difference."""
 
@@ -61,8 +61,17 @@ def build_measures(
             _names(lengths, "{:.0f}", " words"),
             lambda shown: _one_hot(np.digitize(shown.n_words, lengths), len(lengths) + 1),
         ),
-        "languages": Measure(list(dates.languages), lambda shown: _one_hot(shown.languages, len(dates.languages))),
-        "portuguese_share": Measure(["Portuguese words", "other words"], lambda s: _shares(s.portuguese_shares)),
+        "translations": Measure(
+            ["translated songs", "other songs"], lambda shown: _shares(1.0 * (shown.languages != PORTUGUESE_NUMBER))
+        ),
+        "languages": Measure(
+            list(dates.languages),
+            lambda shown: _only(shown.languages != PORTUGUESE_NUMBER, _one_hot(shown.languages, len(dates.languages))),
+            of="translated",
+        ),
+        "portuguese_share": Measure(
+            ["Portuguese words", "other words"], lambda shown: _shares(shown.portuguese_shares)
+        ),
     }
     if answers is None:
         return found
@@ -71,30 +80,34 @@ def build_measures(
     return found | {
         UNKNOWN_WORDS: Measure(
             ["unknown words", "known words"],
-            lambda shown: _shares(answers.unknown[shown.texts]),
-            of_unseen=True,
+            lambda shown: _only(answers.unseen[shown.recordings], _shares(answers.unknown[shown.texts])),
+            of="new to the champion",
             grows=0,
         ),
         CONFIDENCE: Measure(
             _names(sure, "{:.2f}", ""),
-            lambda shown: _one_hot(np.digitize(answers.confidence[shown.texts], sure), len(sure) + 1),
-            of_unseen=True,
+            lambda shown: _only(
+                answers.unseen[shown.recordings],
+                _one_hot(np.digitize(answers.confidence[shown.texts], sure), len(sure) + 1),
+            ),
+            of="new to the champion",
         ),
     }
 
 
-def count_by_artist(shown: Shown, measures: dict[str, Measure], dates: Dates, answers: Answers | None) -> Counted:
+def count_by_artist(shown: Shown, measures: dict[str, Measure], dates: Dates) -> Counted:
     """Return what a date's songs count for, by artist."""
     artists, places = np.unique(dates.artists[shown.recordings], return_inverse=True)
-    everyone = np.ones(len(places), dtype=np.float32)
-    unseen = everyone if answers is None else answers.unseen[shown.recordings].astype(np.float32)
-    counts = {}
-    for name, measure in measures.items():
-        chosen = unseen if measure.of_unseen else everyone
-        # One row an artist, one column a song: summing and leaving out in one product.
-        songs = csr_array((chosen, (places, np.arange(len(places)))), shape=(len(artists), len(places)))
-        counts[name] = (songs @ measure.rows(shown)).toarray()
-    return Counted(artists, counts)
+    ones = np.ones(len(places), dtype=np.float32)
+    songs = csr_array((ones, (places, np.arange(len(places)))), shape=(len(artists), len(places)))
+    return Counted(artists, {name: (songs @ measure.rows(shown)).toarray() for name, measure in measures.items()})
+
+
+def count_songs(shown: Sequence[Shown], measure: Measure, dates: Dates) -> tuple[int, int]:
+    """Return how many different songs of these dates a measure counts, and of how many artists."""
+    meant = [date.recordings[np.asarray(measure.rows(date).sum(axis=1)) > 0] for date in shown]
+    recordings = np.unique(np.concatenate(meant))
+    return len(recordings), len(np.unique(dates.artists[recordings]))
 
 
 def _widespread_words(dates: Dates, learned: Sequence[Shown], newest: Shown) -> tuple[list[str], csr_array]:
@@ -117,6 +130,11 @@ def _one_hot(codes: Numbers, size: int) -> csr_array:
 
 def _shares(shares: NDArray[np.float64]) -> csr_array:
     return csr_array(np.column_stack([shares, 1 - shares]).astype(np.float32))
+
+
+def _only(chosen: NDArray[np.bool_], rows: csr_array) -> csr_array:
+    """Return the rows with nothing in those that are not chosen."""
+    return csr_array(diags_array(chosen.astype(np.float32)) @ rows)
 
 
 def _edges(values: NDArray[np.float64] | Numbers) -> NDArray[np.float64]:

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lyrics_assets.model.drift.champion import NOT_KNOWN, Answers
 from lyrics_assets.model.drift.dates import Dates, Shown
@@ -24,7 +23,14 @@ from lyrics_assets.model.drift.findings import (
     told,
     too_few,
 )
-from lyrics_assets.model.drift.measures import OF_UNSEEN, Counted, Measure, build_measures, count_by_artist
+from lyrics_assets.model.drift.measures import (
+    OF_UNSEEN,
+    Counted,
+    Measure,
+    build_measures,
+    count_by_artist,
+    count_songs,
+)
 from lyrics_assets.model.drift.quiet import Floats, Stratum, distances, draw_units, learn_bounds
 
 _DRAWS_AT_ONCE = 250
@@ -47,24 +53,23 @@ def compare_songs(
     not_measured = {} if answers else dict.fromkeys(OF_UNSEEN, NOT_KNOWN)
     sizes: dict[str, tuple[int, int]] = {}
     for name, measure in measures.items():
-        unseen = answers.unseen if answers and measure.of_unseen else None
-        counts = [_count_songs(dates, shown, unseen) for shown in ([newest], learned)]
-        sizes[name] = counts[0][0], counts[1][0]
-        for (n, n_artists), where in zip(counts, (f"on {newest.date}", "on the learned dates"), strict=True):
+        now, before = (count_songs(shown, measure, dates) for shown in ([newest], learned))
+        sizes[name] = now[0], before[0]
+        for (n, n_artists), where in ((now, f"on {newest.date}"), (before, "on the learned dates")):
             if n < MIN_SONGS or n_artists < MIN_ARTISTS:
-                not_measured[name] = too_few(n, n_artists, f"{'new to the champion ' * measure.of_unseen}{where}")
+                not_measured[name] = too_few(n, n_artists, f"{measure.of} {where}".strip())
     measures = {name: measure for name, measure in measures.items() if name not in not_measured}
     if not measures:
         return Findings({}, not_measured), []
-    stock = _Stock(dates, learned, measures, answers)
+    stock = _Stock(dates, learned, measures)
     own = [stock.differences(date) for date in learned]
     seen = {name: np.array([row[name]["seen"] for row in own]) for name in measures}
     quiet = stock.quiet_distances(len(newest.texts), options.n_draws, options.seed)
     allowed = learn_bounds(quiet, seen, options.false_alarm_rate, options.floor)
     found = {}
-    for name, now in stock.differences(newest).items():
+    for name, apart in stock.differences(newest).items():
         n, n_before = sizes[name]
-        found[name] = told(SONGS, now.pop("seen"), allowed[name], n, DISTANCE, n_before=n_before, **now)
+        found[name] = told(SONGS, apart.pop("seen"), allowed[name], n, DISTANCE, n_before=n_before, **apart)
     series = [
         {"date": str(date.date), **{name: float(seen[name][place]) for name in measures}}
         for place, date in enumerate(learned)
@@ -75,10 +80,8 @@ def compare_songs(
 class _Stock:
     """The dates that the champion learned from, counted by measure and artist."""
 
-    def __init__(
-        self, dates: Dates, learned: Sequence[Shown], measures: dict[str, Measure], answers: Answers | None
-    ) -> None:
-        self._dates, self._measures, self._answers = dates, measures, answers
+    def __init__(self, dates: Dates, learned: Sequence[Shown], measures: dict[str, Measure]) -> None:
+        self._dates, self._measures = dates, measures
         artists = np.unique(np.concatenate([dates.artists[shown.recordings] for shown in learned]))
         self._counts = {
             name: np.zeros((len(artists), len(measure.categories)), dtype=np.float32)
@@ -138,15 +141,7 @@ class _Stock:
         return all_dates, one_date
 
     def _count(self, shown: Shown) -> Counted:
-        return count_by_artist(shown, self._measures, self._dates, self._answers)
-
-
-def _count_songs(dates: Dates, shown: Sequence[Shown], unseen: NDArray[np.bool_] | None) -> tuple[int, int]:
-    """Return how many different songs dates show, and of how many artists; only the unseen ones, if those are given."""
-    recordings = np.unique(np.concatenate([date.recordings for date in shown]))
-    if unseen is not None:
-        recordings = recordings[unseen[recordings]]
-    return len(recordings), len(np.unique(dates.artists[recordings]))
+        return count_by_artist(shown, self._measures, self._dates)
 
 
 def _parts(total: int, n_parts: int) -> list[int]:
