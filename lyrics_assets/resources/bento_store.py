@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets import tether
 from lyrics_assets.serving.release import Release
 
 NAME = "lyrics_genre"
@@ -135,9 +136,11 @@ class BentoStore(dg.ConfigurableResource):
         port = port or _free_port()
         # Who looks whether a Bento answers is no songwriter to be counted.
         environment = os.environ | self.environment() | {"LYRICS_SERVICE_PREDICTION_LOG": ""}
-        command = self.serve_command(tag, port, "127.0.0.1")
+        command = [sys.executable, tether.__file__, *self.serve_command(tag, port, "127.0.0.1")]
         with tempfile.TemporaryFile() as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=self.home)
+            process = subprocess.Popen(
+                command, env=environment, stdin=subprocess.PIPE, stdout=output, stderr=output, cwd=self.home
+            )
             try:
                 address = f"http://127.0.0.1:{port}"
                 if not _ready(process, f"{address}/readyz"):
