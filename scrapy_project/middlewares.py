@@ -1,4 +1,4 @@
-"""Downloader middlewares: the pause that a site asks for, its daily budget, and the date that the sandbox shows."""
+"""Downloader middlewares: the pause that a site asks for, its bounds, its daily budget, and the sandbox's date."""
 
 import asyncio
 import logging
@@ -61,6 +61,30 @@ class RetryAfter:
             self.stats.inc_value("retry_after/count")
             self.stats.inc_value("retry_after/seconds", seconds)  # type: ignore[arg-type]  # any number will do
         return response
+
+
+class SameSite:
+    """Asks nobody but the site: a link or a redirect of a page must not have this machine ask its own network.
+
+    Scrapy's own middleware for it lets through whatever the filter of duplicates is not to see, which is every page.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.domain = _host(base_url).removeprefix("www.")
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        """Return the middleware for the spider's site."""
+        base_url = getattr(crawler.spider, "base_url", None)
+        if base_url is None:
+            raise NotConfigured
+        return cls(base_url)
+
+    def process_request(self, request: Request) -> None:
+        """Refuse a request to a host that is neither the site's nor of its domain."""
+        host = _host(request.url)
+        if host != self.domain and not host.endswith(f".{self.domain}"):
+            raise IgnoreRequest(f"{request.url} is not of the site {self.domain}")
 
 
 class DailyBudget:
@@ -145,9 +169,13 @@ class SandboxDate:
         request.headers["X-Sandbox-Date"] = self.date
 
 
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
+
+
 def is_loopback(url: str) -> bool:
     """Return whether an address is this machine's own, as its text says; no name but ``localhost`` is looked up."""
-    host = urlsplit(url).hostname or ""
+    host = _host(url)
     try:
         return ip_address(host).is_loopback
     except ValueError:

@@ -29,6 +29,9 @@ AUTOTHROTTLE_TARGET_CONCURRENCY = 1.0
 # How much: requests to a site for one date, over all crawls of that date; 0 for no limit.
 REQUESTS_PER_DAY = 3000
 
+# How large: bytes of a page, unpacked; Scrapy's own bound of 1 GB is one that no memory here has.
+DOWNLOAD_MAXSIZE = 16_000_000
+
 # What is asked again.
 RETRY_TIMES = 4
 RETRY_HTTP_CODES = [408, 429, 500, 502, 503, 504, 522, 524]
@@ -48,6 +51,7 @@ DOWNLOADER_MIDDLEWARES = {
     "scrapy.downloadermiddlewares.httpcompression.HttpCompressionMiddleware": 950,
     "scrapy_project.middlewares.RetryAfter": 960,
     "scrapy_project.middlewares.SandboxDate": 970,
+    "scrapy_project.middlewares.SameSite": 975,
     "scrapy_project.middlewares.DailyBudget": 980,  # last: what another one stops was not sent
 }
 SANDBOX = False  # True tells the imitated sites which date to show

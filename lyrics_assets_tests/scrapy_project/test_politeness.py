@@ -4,11 +4,14 @@ import itertools
 import re
 import threading
 import time
+from contextlib import nullcontext
 from email.utils import formatdate
 
 import pytest
+from scrapy import Request
+from scrapy.exceptions import IgnoreRequest
 
-from scrapy_project.middlewares import CLAIM
+from scrapy_project.middlewares import CLAIM, SameSite
 
 CHART = "/mais-acessadas/samba/"
 SONGS = tuple(f"/trio/{number}/" for number in range(6))
@@ -174,6 +177,43 @@ def test_with_the_settings_of_the_sandbox_no_redirect_leads_to_another_machine(c
     assert found(done) == {SONGS[1]}
     assert "http://letras.invalid/trio/0/ is not on this machine" in done.said
     assert done.stats["budget/sent"] == len(site.asked) == 4
+
+
+def test_no_redirect_and_no_link_leads_to_another_host(crawl, site):
+    elsewhere = site.url.replace("127.0.0.1", "localhost")
+    show_songs(site, *SONGS[:3])
+    site.show(SONGS[0], status=302, headers={"Location": f"{elsewhere}/secret"})
+    site.show(CHART, chart(SONGS[0], SONGS[1], f"{elsewhere}{SONGS[2]}"))
+    done = crawl("letras", site.url, *ONE_AT_A_TIME, "-s", "DOWNLOAD_DELAY=0", **LIVE)
+    assert found(done) == {SONGS[1]}
+    assert {"/secret", SONGS[2]} & set(site.asked) == set()
+    assert f"{elsewhere}/secret is not of the site 127.0.0.1" in done.said
+
+
+@pytest.mark.parametrize(
+    ("url", "asked"),
+    [
+        ("https://www.letras.mus.br/trio/", True),
+        ("https://m.letras.mus.br/trio/", True),
+        ("https://LETRAS.mus.br/trio/", True),
+        ("https://letras.mus.br.evil.example/trio/", False),
+        ("https://evil-letras.mus.br/trio/", False),
+        ("http://169.254.169.254/latest/meta-data/", False),
+        ("file:///etc/passwd", False),
+    ],
+)
+def test_a_site_is_its_domain_and_nothing_that_looks_like_it(url, asked):
+    middleware = SameSite("https://www.letras.mus.br")
+    with nullcontext() if asked else pytest.raises(IgnoreRequest, match="not of the site"):
+        middleware.process_request(Request(url))
+
+
+def test_a_page_without_an_end_is_given_up(crawl, site):
+    show_songs(site, *SONGS[:2])
+    site.show(SONGS[0], song(SONGS[0]) + "x" * 17_000_000)
+    done = crawl("letras", site.url, *SAMBA)
+    assert found(done) == {SONGS[1]}
+    assert done.stats["lyrics/failed"] == 1
 
 
 def test_pages_that_are_refused_are_asked_for_again_by_the_next_crawl(crawl, site):
