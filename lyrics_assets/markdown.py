@@ -1,7 +1,11 @@
 """Rows as a Markdown table, as Dagster shows them in an asset's metadata."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+# What would begin a picture, a link, a tag, code or a cell: titles and artists are written by others.
+_SIGNS = re.compile(r"[\\`\[\]<>|]")
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
@@ -12,4 +16,6 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _cell(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return _SIGNS.sub(r"\\\g<0>", " ".join(str(value).split()))

@@ -128,7 +128,8 @@ class Session:
         with store.serving(store.newest()) as address:
             answer = classify(address, song["lyrics"])
         best = ", ".join(f"{genre} {share:.0%}" for genre, share in list(answer["probabilities"].items())[:3])
-        self._console.print(f" “{song['title']}” by {song['artist']} is listed as {song['genre']}; answered: {best}")
+        listed = f" “{song['title']}” by {song['artist']} is listed as {song['genre']}; answered: {best}"
+        self._console.print(Text(listed))
 
     def summarize(self) -> None:
         """Print the table of what is there now."""

@@ -15,3 +15,9 @@ def test_rows_stand_under_a_header_of_their_keys():
 
 def test_what_is_no_float_is_shown_as_it_is():
     assert table([{"a": None, "b": True, "c": 1234567}]).endswith("| None | True | 1234567 |")
+
+
+def test_what_others_have_written_is_text_and_stays_in_its_cell():
+    title = "<img src=x> ![p](http://a.example/p.png) `c` | d\ne \\"
+    row = table([{"title": title, "n": 1}]).split("\n")[2]
+    assert row == r"| \<img src=x\> !\[p\](http://a.example/p.png) \`c\` \| d e \\ | 1 |"
