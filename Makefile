@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: demo test ui serve lint lock clean bench bench-load
+.PHONY: demo test ui serve lint lock audit clean bench bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
@@ -40,6 +40,10 @@ lock: .venv/uv           ## compile requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --upgrade \
 	  --python-version 3.11 --extra production --group test --group lint pyproject.toml --output-file requirements.lock \
 	  --custom-compile-command "make lock"
+
+audit: .venv/uv          ## look for known weaknesses of what is locked; asks the internet, so no test does it
+	$(BIN)/uv tool run "pip-audit>=2.9,<3" --strict --require-hashes --disable-pip \
+	  --requirement requirements.lock
 
 clean:                   ## remove the environment and everything that runs have written under var/
 	rm -rf .venv var *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
