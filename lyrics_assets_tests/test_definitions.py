@@ -136,6 +136,12 @@ def test_loading_imports_no_heavy_library():
     assert json.loads(done.stdout) == []
 
 
+def test_what_dagster_s_processes_write_is_for_their_owner_alone(tmp_path):
+    code = "from pathlib import Path; from lyrics_assets.definitions import defs; defs(); Path('file').touch()"
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=_environment(), umask=0o022, check=True)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+
+
 def test_today_is_a_partition_already_at_the_tick(graph):
     daily = graph.get(dg.AssetKey("lyrics")).partitions_def
     tick = dt.datetime(2026, 11, 24, 5, 0, tzinfo=ZoneInfo(TIMEZONE))

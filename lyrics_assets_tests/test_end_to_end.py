@@ -236,6 +236,13 @@ def test_the_status_of_the_demonstration_is_healthy(demo):
     assert "✔ healthy" in run_lyrics("status", "--home", demo.home).out
 
 
+def test_what_was_written_is_for_its_owner_alone(demo):
+    open_to_others = [path for path in (demo.home, *demo.home.rglob("*")) if path.lstat().st_mode & 0o077]
+    # Copies of program text keep their mode, in folders that are closed themselves.
+    copies = {path for path in open_to_others if path.relative_to(demo.home).parts[0] in ("bentoml", "mlflow", "space")}
+    assert [path for path in open_to_others if path.is_dir() or path not in copies] == []
+
+
 def test_a_second_run_of_a_date_asks_the_sites_for_nothing(demo):
     again = run_lyrics("run", "--home", demo.home)
     assert again.code == 0, again.err

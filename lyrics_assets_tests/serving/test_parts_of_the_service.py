@@ -100,6 +100,7 @@ def test_the_prediction_log_holds_figures_and_no_word(tmp_path):
     log.close()
     (path,) = (tmp_path / "log").iterdir()
     assert path.name == f"{dt.datetime.now(dt.UTC).date()}.jsonl"
+    assert path.stat().st_mode & 0o777 == 0o600
     entries = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     assert len(entries) == 3
     assert entries[0]["genre"] == "Gospel"
