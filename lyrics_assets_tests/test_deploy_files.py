@@ -1,15 +1,18 @@
 """The files of deploy/: what they say agrees with the project and with each other."""
 
+import os
 import re
 import shutil
 import subprocess
 
+import httpx
 import pytest
 import yaml
 from dotenv import dotenv_values
 
 from lyrics_assets.serving.settings import ServiceSettings
 from lyrics_assets.settings import ROOT, Settings
+from lyrics_assets_tests.hopsworks_server.certificates import make_certificates
 from lyrics_assets_tests.production import COMPOSE
 from lyrics_assets_tests.serving.parts import free_port
 
@@ -130,3 +133,52 @@ def test_nginx_understands_the_proxy(tmp_path):
     config.write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{text}}}\n")
     done = subprocess.run([NGINX, "-t", "-c", config, "-p", tmp_path, "-e", "stderr"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.fixture
+def login(tmp_path):
+    """Run nginx with the login's configuration before a page on loopback; return who asks it."""
+    if NGINX is None:
+        pytest.skip("nginx is not installed (Debian: apt-get install nginx-light)")
+    tls = make_certificates().server
+    (tmp_path / "tls.crt").write_bytes(tls.certificate)
+    (tmp_path / "tls.key").write_bytes(tls.key)
+    (tmp_path / "htpasswd").write_text("ana:{PLAIN}right\n")
+    (tmp_path / "page").mkdir()
+    (tmp_path / "page" / "index.html").write_text("the UI")
+    port, behind = free_port(), free_port()
+    text = read("nginx-login.conf").replace("listen 443", f"listen 127.0.0.1:{port}")
+    text = re.sub(r"/etc/nginx/tls/\w+\.(crt|key)", rf"{tmp_path}/tls.\1", text)
+    text = text.replace("/etc/nginx/lyrics.htpasswd", f"{tmp_path}/htpasswd")
+    text = re.sub(r"(?<=proxy_pass http://127\.0\.0\.1:)\d+", str(behind), text)
+    # Behind it stands nginx too, with a page.
+    text += f"server {{ listen 127.0.0.1:{behind}; root {tmp_path}/page; }}"
+    config = tmp_path / "nginx.conf"
+    own = " ".join(
+        f"{kind}_temp_path {tmp_path}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    )
+    user = "user root;" if os.geteuid() == 0 else ""
+    config.write_text(
+        f"{user} daemon off; pid {tmp_path}/pid; worker_processes 1;\n"
+        f"events {{}}\nhttp {{ access_log off; {own}\n{text}}}\n"
+    )
+    process = subprocess.Popen([NGINX, "-c", config, "-p", tmp_path, "-e", "stderr"])
+    try:
+        transport = httpx.HTTPTransport(verify=False, retries=8)
+        with httpx.Client(base_url=f"https://127.0.0.1:{port}", transport=transport) as client:
+            yield client
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.mark.parametrize("host", ["dagster.example.org", "mlflow.example.org"])
+def test_the_uis_of_others_are_behind_a_login_and_answer_no_page_of_another_site(login, host):
+    own, ana = {"Host": host}, ("ana", "right")
+    assert login.get("/", headers=own).status_code == 401
+    assert login.get("/", headers=own, auth=("ana", "wrong")).status_code == 401
+    answer = login.get("/", headers=own, auth=ana)
+    assert (answer.status_code, answer.text) == (200, "the UI")
+    assert answer.headers["X-Frame-Options"] == "DENY"
+    for site, status in (("same-origin", 200), ("none", 200), ("same-site", 403), ("cross-site", 403)):
+        assert login.get("/", headers=own | {"Sec-Fetch-Site": site}, auth=ana).status_code == status
