@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from lyrics_assets.lyrics.imports import ImportRules, Tally
     from lyrics_assets.resources.feature_store import FeatureStore
     from lyrics_assets.resources.lake import Lake
-    from lyrics_assets.resources.tracking import Tracking
+    from lyrics_assets.resources.tracking import RegisteredModel, Tracking
     from lyrics_assets.sessions import Session
 
 Command = Callable[..., Any]
@@ -238,9 +238,7 @@ def models(home: Path | None) -> None:
     from lyrics_assets.model_table import PLAIN_WIDTH, model_table
 
     tracking: Tracking = build_resources(_settings(home))["tracking"]  # type: ignore[assignment]
-    versions = tracking.versions()
-    if not versions:
-        raise click.ClickException("no model is registered: run the training job first")
+    versions = _registered(tracking)
     console = Console(highlight=False)
     console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
     console.print(model_table(versions))
@@ -283,6 +281,7 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
 
     settings = _settings(home)
     tracking: Tracking = build_resources(settings)["tracking"]  # type: ignore[assignment]
+    _registered(tracking)  # else a home would be made for nothing
     with _at_work(settings):
         _roll_back(tracking, to)
         if release:
@@ -290,6 +289,14 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
                 session.release()
         else:
             click.echo("The last Bento stays as it is until release_job is run.")
+
+
+def _registered(tracking: "Tracking") -> "list[RegisteredModel]":
+    """Return all versions, newest first; an error for people if there is none."""
+    versions = tracking.versions()
+    if not versions:
+        raise click.ClickException("no model is registered: run the training job first")
+    return versions
 
 
 def _roll_back(tracking: "Tracking", to: int | None) -> None:

@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance, run_job, write_instance_config
 from lyrics_assets.settings import ROOT, Settings
 from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.registry import empty_database, register
 from lyrics_assets_tests.serving.parts import free_port
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
@@ -95,12 +97,17 @@ def test_of_two_that_begin_together_one_completes_and_nothing_is_there_twice(tmp
     assert len(list((home / "outbox").glob("*.eml"))) == 1
 
 
-def test_a_rollback_that_is_refused_has_changed_nothing(tmp_path):
+def test_a_rollback_that_is_refused_has_changed_nothing(tmp_path, tmp_path_factory):
+    (tmp_path / "mlflow").mkdir()
+    shutil.copyfile(empty_database(tmp_path_factory), tmp_path / "mlflow" / "mlflow.db")
+    tracking = build_resources(Settings(home=tmp_path))["tracking"]
+    for before in (None, 1):
+        tracking.promote(register(tracking), before)
     with hold(tmp_path, "run", "lyrics run"):
         refused = run_lyrics("rollback", "--home", tmp_path)
     assert refused.code == 1
     assert "is in use by `lyrics run`" in refused.err
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["run.lock"]
+    assert tracking.get("champion").version == 2
 
 
 def test_a_second_ui_is_refused_even_if_the_first_command_was_killed_and_its_daemon_lives(tmp_path):
