@@ -74,13 +74,29 @@ class _Artist:
 
 
 class Charts:
-    """The charts of some genres from day to day; the same seed gives the same days."""
+    """The charts of some genres from day to day; the same seed gives the same days.
 
-    def __init__(self, seed: int = 0, *, n_genres: int = 15, songs_a_genre: int = 20, n_words: int = 110) -> None:
+    Args:
+        seed: of everything.
+        n_genres: how many charts.
+        songs_a_genre: of each chart.
+        n_words: of a song, about.
+        newcomers: share of new songs that are by artists of whom nothing is in the charts.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        *,
+        n_genres: int = 15,
+        songs_a_genre: int = 20,
+        n_words: int = 110,
+        newcomers: float = 0.5,
+    ) -> None:
         self.rng = np.random.default_rng(seed)
         self.genres = GENRE_NAMES[:n_genres]
         self.n_words = n_words
-        self._songs_a_genre = songs_a_genre
+        self._songs_a_genre, self._newcomers = songs_a_genre, newcomers
         self._n_artists = self._n_songs = 0
         self._standing: dict[str, list[Row]] = {genre: [] for genre in self.genres}
         self._artists: dict[str, list[_Artist]] = {genre: [] for genre in self.genres}
@@ -98,14 +114,16 @@ class Charts:
             yield [row for rows in self._standing.values() for row in rows]
 
     def enter(self, genre: str, count: int) -> list[Row]:
-        """Return so many new songs of a genre: half by artists who are in its charts, now and then several at once."""
+        """Return so many new songs of a genre: some by artists who are in its charts, now and then several at once."""
         rows: list[Row] = []
         artists = self._artists[genre]
         while len(rows) < count:
-            if not artists or self.rng.random() < 0.5:
-                artists.append(_Artist(f"Artista {self._n_artists}", genre, self.rng))
+            if not artists or self.rng.random() < self._newcomers:
+                artist = _Artist(f"Artista {self._n_artists}", genre, self.rng)
+                artists.append(artist)
                 self._n_artists += 1
-            artist = artists[int(self.rng.integers(len(artists)))]
+            else:
+                artist = artists[int(self.rng.integers(len(artists)))]
             at_once = _ALBUM if self.rng.random() < 0.1 else 1
             rows += [self.write(artist) for _ in range(min(at_once, count - len(rows)))]
         return rows

@@ -78,7 +78,7 @@ def day(number):
 @pytest.fixture(scope="module")
 def world():
     """Charts, and the songs of each of their days."""
-    here = Charts(5, n_genres=8, songs_a_genre=40, n_words=50)
+    here = Charts(5, n_genres=8, songs_a_genre=40, n_words=50, newcomers=0.8)
     days = here.days()
     return here, [next(days) for _ in range(LEARNED + QUIET)]
 

@@ -38,7 +38,7 @@ class World(NamedTuple):
 
 
 def make_world(seed, *, turnover=charts.TURNOVER, quiet_days=(1, 2, 9), dates=DATES):
-    here = Charts(seed, n_genres=8, songs_a_genre=40, n_words=50)
+    here = Charts(seed, n_genres=8, songs_a_genre=40, n_words=50, newcomers=0.8)
     days = here.days(turnover)
     learned = [FIRST + dt.timedelta(days=number) for number in range(dates)]
     tables = {date: date_table(next(days), date) for date in learned}
@@ -197,7 +197,7 @@ def test_a_champion_that_was_never_evaluated_has_no_performance_to_keep(world, n
 def test_of_too_few_songs_nothing_is_said(world, newest):
     found = world.judge(newest[:20])
     assert (found["measures"], found["drifted"], found["songs"]) == ({}, [], 20)
-    assert "are too few: 30 of 10 are needed" in found["not_measured"]["genre_mix"]
+    assert "are too few: 30 of 20 are needed" in found["not_measured"]["genre_mix"]
     assert "new to the champion" in found["not_measured"]["confidence"]
 
 

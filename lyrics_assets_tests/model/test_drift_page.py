@@ -22,7 +22,7 @@ WIDTHS = {"wide": 1280, "phone": 390}
 
 @pytest.fixture(scope="module")
 def world():
-    here = Charts(2, n_genres=6, songs_a_genre=40, n_words=40)
+    here = Charts(2, n_genres=6, songs_a_genre=40, n_words=40, newcomers=0.8)
     days = here.days()
     songs = {FIRST + dt.timedelta(days=number): next(days) for number in range(6)}
     return here, songs

@@ -13,8 +13,8 @@ MENDED_BY_TRAINING = (SONGS, PERFORMANCE)
 """Kinds whose drift a training on the newest dates can mend. Drafts are no training songs; and dates that are missing,
 or a champion that is old because no challenger was better, stay so however often a model is trained."""
 DISTANCE = "Jensen-Shannon distance, 0 to 1"
-MIN_SONGS, MIN_ARTISTS = 30, 10
-"""Of fewer, on either side, nothing is said."""
+MIN_SONGS, MIN_ARTISTS = 30, 20
+"""Of fewer, on either side, nothing is said: drawn from few artists, samples differ by less than artists do."""
 
 
 class Options(NamedTuple):
