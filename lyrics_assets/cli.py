@@ -136,11 +136,13 @@ def sandbox(songbook: Path | None, **options: float) -> None:
 @_home_option
 def ui(port: int, home: Path | None) -> None:
     """Serve the Dagster UI, and the sandbox unless the live sites are set, until interrupted."""
-    from lyrics_assets.runs import write_instance_config
+    from lyrics_assets.runs import end_dead_runs, open_instance, write_instance_config
 
     settings = _settings(home)
     # A second daemon would start whatever is on a second time. A run beside it is well: the pools part them.
     with _at_work(settings, "ui") as lock, _sandbox_for(settings, None, fixed_ports=True) as settings:
+        with open_instance(settings.home) as instance:
+            end_dead_runs(instance, launched_too=True)  # the lock says that no other daemon is here
         environment = os.environ | settings.to_environment()
         environment["DAGSTER_HOME"] = str(write_instance_config(settings.home))
         click.echo(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")

@@ -110,13 +110,19 @@ def run_job(
         raise RunFailedError("\n".join(failures) or f"{name} failed")
 
 
-def end_dead_runs(instance: dg.DagsterInstance) -> None:
+def end_dead_runs(instance: dg.DagsterInstance, *, launched_too: bool = False) -> None:
     """Report runs of this machine as failed whose process was killed, and give back the pools that they hold.
 
-    Nobody else would: the daemon looks after the runs that it launched itself, not after those of a command.
+    Nobody else would: Dagster's daemon does not look after the runs of a command, and after its own only while the
+    process lives that launched them.
+
+    Args:
+        instance: that knows the runs.
+        launched_too: also those that a daemon has launched; for whoever knows that none is there any more.
     """
     for run in instance.get_runs(dg.RunsFilter(statuses=[dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED])):
-        if _PROCESS in run.tags and not _lives(run.tags[_PROCESS]):
+        dead = not _lives(run.tags[_PROCESS]) if _PROCESS in run.tags else launched_too
+        if dead:
             instance.report_run_failed(run, "the process in which it ran was killed")
             instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
