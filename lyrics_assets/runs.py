@@ -51,9 +51,11 @@ def write_instance_config(home: Path) -> Path:
     folder = home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
     text = (ROOT / "dagster.yaml").read_text(encoding="utf-8").replace("base_dir: var/", f"base_dir: {home}/")
-    part = folder / "dagster.yaml.part"
-    part.write_text(text, encoding="utf-8")
-    part.replace(folder / "dagster.yaml")
+    written = folder / "dagster.yaml"
+    if not written.exists() or written.read_text(encoding="utf-8") != text:
+        part = folder / "dagster.yaml.part"
+        part.write_text(text, encoding="utf-8")
+        part.replace(written)
     return folder
 
 
