@@ -31,6 +31,8 @@ bench: .venv/ready       ## what things cost, from the crawl to the answer; abou
 	$(BIN)/python -m benchmarks.search
 	$(BIN)/python -m benchmarks.scorer
 	$(BIN)/python -m benchmarks.serving
+	$(BIN)/python -m benchmarks.day
+	$(BIN)/python -m benchmarks.daemon
 	$(BIN)/python -m benchmarks.drift
 
 bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
