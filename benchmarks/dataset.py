@@ -18,7 +18,8 @@ SONGS_A_DATE, NEW_A_DATE = 10_000, 500
 DATES_STORED = (10, 365)
 
 BUILD = """
-import datetime as dt, json, resource, sys, time
+import datetime as dt, json, sys, time
+from lyrics_assets.memory import peak_of_process
 from lyrics_assets.lyrics.dataset import build_dataset, read_raw
 from lyrics_assets.lyrics.near_duplicates import TextIndex
 raw, index, date = sys.argv[1], TextIndex(f"sqlite:///{sys.argv[2]}"), dt.date.fromisoformat(sys.argv[3])
@@ -26,7 +27,7 @@ started = time.perf_counter()
 with open(raw, "rb") as lines:
     dataset = build_dataset(read_raw(lines, "bench"), date, index)
 seconds = time.perf_counter() - started
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
+peak = peak_of_process() / 2**20
 groups = len(dataset.songs["lyrics_group"].unique())
 print(json.dumps({"seconds": seconds, "peak_mb": peak, "songs": dataset.songs.num_rows, "groups": groups}))
 """

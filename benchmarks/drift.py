@@ -70,18 +70,18 @@ BUSY_DRAFTS_A_DAY = 500
 
 FILL = "import sys, pathlib, benchmarks.drift as drift; drift.fill_store(pathlib.Path(sys.argv[1]))"
 COST = """
-import json, resource, sys, time
+import json, sys, time
 from pathlib import Path
 from benchmarks.drift import open_store
+from lyrics_assets.memory import peak_of_process
 from lyrics_assets.model.drift.dates import COLUMNS
 from lyrics_assets.model.drift.report import measure_drift
-divisor = 1024 if sys.platform == "linux" else 1024**2
 store, served, learned, newest = open_store(Path(sys.argv[1]))
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / divisor
+before = peak_of_process() / 2**20
 started, cpu = time.perf_counter(), time.process_time()
 report = measure_drift(newest, learned, lambda date: store.read_date(date, COLUMNS), served)
 seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / divisor
+peak = peak_of_process() / 2**20
 allowed = {name: measure["allowed"] for name, measure in report["measures"].items()}
 print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "before": before, "songs": report["songs"],
     "learned": report["learned"]["songs"], "drifted": report["drifted"], "allowed": allowed}))

@@ -2,8 +2,6 @@
 
 import json
 import random
-import re
-import resource
 import statistics
 import subprocess
 import sys
@@ -29,7 +27,8 @@ LYRICS = 200
 
 FIT = """
 import json, sys, time
-from benchmarks.scorer import peak_mb, write_songs
+from lyrics_assets.memory import peak_of_process
+from benchmarks.scorer import write_songs
 from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
 from lyrics_assets.model.fitting import fit_classifier
 songs = write_songs(int(sys.argv[1]))
@@ -39,7 +38,8 @@ if sys.argv[2] == "calibrated":
 else:
     pipeline = build_pipeline(Hyperparameters()).fit(songs["lyrics"], songs["genre"])
 seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
-print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak_mb(), "features": pipeline[-1].coef_.shape[1]}))
+peak = peak_of_process() / 2**20
+print(json.dumps({"seconds": seconds, "cpu": cpu, "peak_mb": peak, "features": pipeline[-1].coef_.shape[1]}))
 """
 
 LOAD = """
@@ -51,14 +51,6 @@ imported = time.perf_counter()
 Scorer.load(Path(sys.argv[1]), with_songs=sys.argv[2] == "songs").probabilities("samba")
 print(json.dumps({"import": imported - started, "load": time.perf_counter() - imported}))
 """
-
-
-def peak_mb() -> float:
-    """Return the most memory, MB, that this process has held."""
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux's ru_maxrss begins with the parent's
-        return int(re.search(r"VmHWM:\s+(\d+) kB", status.read_text())[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2
 
 
 def write_songs(number: int, seed: int = 0) -> pd.DataFrame:

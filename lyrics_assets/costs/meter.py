@@ -6,13 +6,14 @@ taken so far. Not seen is the CPU of a process whose parent ended without waitin
 
 import contextlib
 import resource
-import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
 import psutil
+
+from lyrics_assets.memory import peak_bytes, peak_of_process
 
 _MEGABYTE = 1e6
 _RESET_PEAK = "5"
@@ -55,11 +56,11 @@ class Meter:
         own, children = max(own, 0.0), max(children, 0.0)
         with self._lock:
             child_peak = self._child_peak
-        peak = _peak_bytes("self") if self._resets else None
+        peak = peak_bytes("self") if self._resets else None
         usage = Usage(
             cpu_s=own + children,
             children_cpu_s=children,
-            peak_mb=(peak or _peak_of_process()) / _MEGABYTE,
+            peak_mb=(peak or peak_of_process()) / _MEGABYTE,
             peak_of="step" if peak else "process",
             child_peak_mb=child_peak / _MEGABYTE or None,
         )
@@ -110,30 +111,11 @@ class Meter:
         largest = 0.0
         for child in self._children():
             try:
-                largest = max(largest, _peak_bytes(str(child.pid)) or child.memory_info().rss)
+                largest = max(largest, peak_bytes(str(child.pid)) or child.memory_info().rss)
             except psutil.Error:
                 continue
         with self._lock:
             self._child_peak = max(self._child_peak, largest)
-
-
-def _peak_bytes(process: str) -> int | None:
-    """Return the highest resident memory of a process since it began or was reset; None where that is not told.
-
-    Not getrusage's: a child's figure there begins with what its parent had when it started it.
-    """
-    try:
-        lines = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return None
-    kilobytes = [line.split()[1] for line in lines if line.startswith("VmHWM:")]
-    return int(kilobytes[0]) * 1024 if kilobytes else None
-
-
-def _peak_of_process() -> int:
-    """Return the highest resident memory of this process in its life, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return _peak_bytes("self") or (peak if sys.platform == "darwin" else peak * 1024)
 
 
 def _reset_peak() -> bool:

@@ -3,8 +3,6 @@
 import base64
 import json
 import platform
-import resource
-import sys
 import time
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -14,6 +12,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lyrics_assets.lyrics.identity import artist_key
+from lyrics_assets.memory import peak_of_process
 from lyrics_assets.model.baselines import measure_baselines
 from lyrics_assets.model.evaluation import evaluate, guesses
 from lyrics_assets.model.experiments import Fit, measure_learning_curve, measure_random_split
@@ -95,11 +94,9 @@ def _evaluate_release(
         rival = compare(test, probabilities, predict(champion.scorer, test), champion.learned, seed)
         report["champion"] = {"version": champion.version, **rival}
     report["promotion"] = decide_promotion(report, options.tolerance)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     report["environment"] = {
         "seconds": round(time.perf_counter() - started, 2),
-        # Linux counts kilobytes, macOS bytes.
-        "peak_memory_mb": round(peak / (1024 if sys.platform == "linux" else 1024**2)),
+        "peak_memory_mb": round(peak_of_process() / 2**20),
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }
