@@ -164,8 +164,7 @@ class Tracking(dg.ConfigurableResource):
         """
         champion = self.find(CHAMPION)
         present = champion.version if champion else None
-        reigns = self._reigns(present)
-        earlier = reigns[:-1] if present is not None else reigns
+        earlier = self._earlier_reigns(present)
         if to is None:
             if not earlier:
                 held = f"version {present} is the first champion" if present else "no version was ever champion"
@@ -190,8 +189,7 @@ class Tracking(dg.ConfigurableResource):
     def previous_champion(self) -> int | None:
         """Return the version that `rollback` would bring back; None if there is none."""
         champion = self.find(CHAMPION)
-        reigns = self._reigns(champion.version if champion else None)
-        earlier = reigns[:-1] if champion else reigns
+        earlier = self._earlier_reigns(champion.version if champion else None)
         return earlier[-1] if earlier else None
 
     def remove(self, model: RegisteredModel) -> None:
@@ -208,11 +206,9 @@ class Tracking(dg.ConfigurableResource):
         source = client.get_model_version(self.model_name, str(model.version)).source
         logged = source.removeprefix("models:/") if source.startswith("models:/m-") else None
         client.delete_model_version(self.model_name, str(model.version))
-        client.delete_run(model.run_id)
         if logged:
             client.delete_logged_model(logged)
-        if self._database:
-            self._collect_garbage(model.run_id, logged)
+        self.remove_run(model.run_id, logged)
 
     def abandoned_runs(self, before: dt.datetime) -> list[str]:
         """Return the runs that began before a time and never ended: their process was killed."""
@@ -226,11 +222,21 @@ class Tracking(dg.ConfigurableResource):
         # One page: what is over it goes the next time.
         return [run.info.run_id for run in client.search_runs([experiment.experiment_id], began, max_results=1000)]
 
-    def remove_run(self, run_id: str) -> None:
-        """Remove a run that made no version, with its files."""
+    def remove_run(self, run_id: str, logged_model: str | None = None) -> None:
+        """Remove a run with its files, and those of its model if that is marked as deleted.
+
+        Raises:
+            RegistryError: MLflow could not free the room.
+        """
         self._client().delete_run(run_id)
-        if self._database:
-            self._collect_garbage(run_id, None)
+        if not self._database:
+            return
+        # MLflow's own command is the only public way to free the room of what is marked.
+        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self.uri, "--tracking-uri", self.uri]
+        command += ["--run-ids", run_id, *(["--logged-model-ids", logged_model] if logged_model else [])]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_GC_SECONDS, check=False)
+        if done.returncode:
+            raise RegistryError(f"mlflow gc of run {run_id} failed: {done.stderr.strip()[-500:]}")
 
     def versions(self) -> list[RegisteredModel]:
         """Return all versions, newest first; none if nothing was ever registered."""
@@ -333,16 +339,13 @@ class Tracking(dg.ConfigurableResource):
         # Somebody may have set the alias by hand, or a promotion ended before it was written down.
         return reigns if present is None or reigns[-1:] == [present] else [*reigns, present]
 
+    def _earlier_reigns(self, present: int | None) -> list[int]:
+        """Return the versions that were champion before the present one, oldest first."""
+        reigns = self._reigns(present)
+        return reigns[:-1] if present is not None else reigns
+
     def _write_reigns(self, reigns: list[int]) -> None:
         self._client().set_registered_model_tag(self.model_name, _REIGNS, json.dumps(reigns[-_MOST_REIGNS:]))
-
-    def _collect_garbage(self, run_id: str, logged_model: str | None) -> None:
-        """Free the room of what is marked as deleted: by MLflow's own command, the only public way."""
-        command = [sys.executable, "-m", "mlflow", "gc", "--backend-store-uri", self.uri, "--tracking-uri", self.uri]
-        command += ["--run-ids", run_id, *(["--logged-model-ids", logged_model] if logged_model else [])]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_GC_SECONDS, check=False)
-        if done.returncode:
-            raise RegistryError(f"mlflow gc of run {run_id} failed: {done.stderr.strip()[-500:]}")
 
     @property
     def _database(self) -> Path | None:
