@@ -32,13 +32,14 @@ def main() -> None:
     sys.exit(process.wait())
 
 
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """Ask a process to end, and kill it if it does not within ten seconds."""
+def end(process: "subprocess.Popen[bytes]", patience_seconds: float | None = None) -> None:
+    """Ask a process to end, kill it if it does not within so many seconds, ten if None, and wait until it has."""
     process.terminate()
     try:
-        process.wait(PATIENCE_SECONDS)
+        process.wait(PATIENCE_SECONDS if patience_seconds is None else patience_seconds)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
 
 
 if __name__ == "__main__":

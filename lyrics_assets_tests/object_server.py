@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 import httpx
 
+from lyrics_assets import tether
+
 ACCESS_KEY, SECRET_KEY = "AKIALYRICS", "the-secret-key-of-the-object-store"
 
 
@@ -35,12 +37,7 @@ def running_object_store() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
     finally:
-        process.terminate()
-        try:
-            process.wait(timeout=15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        tether.end(process, 15)
 
 
 @contextmanager

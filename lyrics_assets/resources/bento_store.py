@@ -22,6 +22,8 @@ from lyrics_assets.serving.release import Release
 
 NAME = "lyrics_genre"
 _START_SECONDS = 60
+_STOP_SECONDS = tether.PATIENCE_SECONDS + 5
+"""Longer than the tether waits for the Bento, so that it is not killed before it has."""
 
 
 class BentoError(RuntimeError):
@@ -185,12 +187,8 @@ def _ready(process: "subprocess.Popen[bytes]", url: str) -> bool:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    process.terminate()
     try:
-        process.wait(timeout=15)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        tether.end(process, _STOP_SECONDS)
     finally:
         if process.stdin:
             process.stdin.close()
