@@ -21,6 +21,8 @@ from lyrics_assets.settings import ROOT, SANDBOX_ADDRESSES, Settings, SettingsEr
 from scrapy_project.genres import GENRE_NAMES, find_genres
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from lyrics_assets.lyrics.imports import ImportRules, Tally
     from lyrics_assets.resources.feature_store import FeatureStore
     from lyrics_assets.resources.lake import Lake
@@ -201,8 +203,6 @@ def classify(file: Any, url: str | None, home: Path | None) -> None:
 @_home_option
 def trends(genre: str | None, since: str | None, until: str | None, home: Path | None) -> None:
     """Print how the genres change: songs that come and go, words and themes that rise and fall."""
-    from rich.console import Console
-
     from lyrics_assets.definitions import build_resources
     from lyrics_assets.lyrics.trends.history import COLUMNS
     from lyrics_assets.lyrics.trends.report import measure_trends, window
@@ -226,23 +226,19 @@ def trends(genre: str | None, since: str | None, until: str | None, home: Path |
     report = measure_trends(dates, lambda date: store.read_date(date, COLUMNS), previous)
     if genre and genre not in report["genres"]:
         raise click.ClickException(f"no song of {genre} since {dates[0]}; genres: {', '.join(report['genres'])}")
-    console = Console(highlight=False)
-    print_trends(report, console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False), genre)
+    print_trends(report, _console(PLAIN_WIDTH), genre)
 
 
 @main.command()
 @_home_option
 def models(home: Path | None) -> None:
     """Print the registered versions of the model: figures, champion and challenger, promoted or not and why."""
-    from rich.console import Console
-
     from lyrics_assets.definitions import build_resources
     from lyrics_assets.model_table import PLAIN_WIDTH, model_table
 
     tracking: Tracking = build_resources(_settings(home))["tracking"]  # type: ignore[assignment]
     versions = _registered(tracking)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
+    console = _console(PLAIN_WIDTH)
     console.print(model_table(versions))
     if not any("champion" in model.aliases for model in versions):
         console.print("No version is champion, so none is served: the newest reports say why.")
@@ -256,8 +252,6 @@ def status(as_json: bool, home: Path | None) -> None:
 
     Exit code 0 if it is healthy, 1 if not. Looks only and writes nothing.
     """
-    from rich.console import Console
-
     from lyrics_assets.status import find_problems, read_status
     from lyrics_assets.status_table import PLAIN_WIDTH, print_status
 
@@ -266,9 +260,7 @@ def status(as_json: bool, home: Path | None) -> None:
     if as_json:
         click.echo(json.dumps({"healthy": not problems, "problems": problems, **facts}, ensure_ascii=False, indent=2))
     else:
-        console = Console(highlight=False)
-        console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
-        print_status(facts, problems, console)
+        print_status(facts, problems, _console(PLAIN_WIDTH))
     sys.exit(1 if problems else 0)
 
 
@@ -337,8 +329,6 @@ def agent(sweep_id: str, home: Path | None) -> None:
 @_home_option
 def prune(dry_run: bool, home: Path | None) -> None:
     """Remove what is older than the settings keep; never what the champion stands on."""
-    from rich.console import Console
-
     from lyrics_assets.definitions import build_resources
     from lyrics_assets.model_table import PLAIN_WIDTH
     from lyrics_assets.retention import Retention, carry_out, removal_table
@@ -352,9 +342,7 @@ def prune(dry_run: bool, home: Path | None) -> None:
     with open_instance(settings.home.absolute(), settings.dagster_home) as instance:
         removals = list(retention.plan(instance, *stores))
         failures = [] if dry_run else carry_out(removals, lambda removal: None)
-    console = Console(highlight=False)
-    console = console if console.is_terminal else Console(width=PLAIN_WIDTH, highlight=False)
-    console.print(removal_table(removals, "would be removed" if dry_run else "removed"))
+    _console(PLAIN_WIDTH).print(removal_table(removals, "would be removed" if dry_run else "removed"))
     if failures:
         raise click.ClickException("not removed: " + "; ".join(failures))
 
@@ -535,6 +523,14 @@ def _session(settings: Settings, verbose: bool) -> "AbstractContextManager[Sessi
     from lyrics_assets.sessions import open_session
 
     return open_session(settings, verbose=verbose)
+
+
+def _console(plain_width: int) -> "Console":
+    """Return the terminal; where the output is none, lines of so many columns."""
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(width=plain_width, highlight=False)
 
 
 def _wait(command: list[str], environment: Mapping[str, str], keep_open: Sequence[int] = ()) -> int:

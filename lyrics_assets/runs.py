@@ -14,6 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 from lyrics_assets.settings import ROOT
 
 _POLL_SECONDS = 0.2
+UNDER_WAY = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+]
+"""Of a run that is yet to end; one that is being cancelled is not counted."""
 _PROCESS = "lyrics/process"
 """Tag of a run that a command runs in its own process: which one."""
 

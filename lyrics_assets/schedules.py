@@ -11,17 +11,12 @@ from lyrics_assets.assets.preparation import lyrics_features
 from lyrics_assets.jobs import extraction_job, pruning_job, training_job, tuning_job
 from lyrics_assets.partitions import TIMEZONE
 from lyrics_assets.resources.crawler import Crawler, CrawlRefusedError
+from lyrics_assets.runs import UNDER_WAY
 from lyrics_assets.settings import Settings, SettingsError
 
 Job = type(training_job)
 """A job of assets before they are known: the class has no public name."""
 _LONGEST_RUN = dt.timedelta(hours=4)
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 
 def _daily_extraction(cron: str) -> dg.ScheduleDefinition:
@@ -50,7 +45,7 @@ def _why_not(instance: dg.DagsterInstance, crawler: Crawler, date: dt.date) -> s
     tags = {"dagster/partition": date.isoformat()}
     # An older one may have been killed with nobody there to say so; if it lives, the next waits for the site's pool.
     since = dt.datetime.now(dt.UTC) - _LONGEST_RUN
-    under_way = dg.RunsFilter(job_name=extraction_job.name, tags=tags, statuses=_UNDER_WAY, updated_after=since)
+    under_way = dg.RunsFilter(job_name=extraction_job.name, tags=tags, statuses=UNDER_WAY, updated_after=since)
     if instance.get_runs_count(under_way):
         return f"{date} is being extracted already"
     try:

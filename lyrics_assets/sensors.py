@@ -117,9 +117,10 @@ def _stale_mail(settings: Settings) -> dg.SensorDefinition:
     def stale_mail(context: dg.SensorEvaluationContext, lake: Lake, mailer: dg.ResourceParam[Mailer]) -> dg.SkipReason:
         """Mail what is stale now; asks for no run."""
         assert context.repository_def is not None  # noqa: S101  a sensor is evaluated in its code location
-        specs = [spec for assets in context.repository_def.assets_defs_by_key.values() for spec in assets.specs]
+        assets = context.repository_def.assets_defs_by_key
+        specs = [of_several.specs_by_key[key] for key, of_several in assets.items()]
         now = dt.datetime.now(dt.UTC)
-        stale = list(find_stale({spec.key: spec for spec in specs}.values(), context.instance, settings, now))
+        stale = list(find_stale(specs, context.instance, settings, now))
         place = mail_stale(mailer, Receipts(lake, today()), stale, now)
         return dg.SkipReason(f"mailed to {place}" if place else "nothing to mail")
 

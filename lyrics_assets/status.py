@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
 
 import dagster as dg
 
@@ -19,10 +18,11 @@ from lyrics_assets.assets.extraction import SOURCES
 from lyrics_assets.costs.accounts import REPORT as COSTS
 from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.freshness import find_stale
-from lyrics_assets.partitions import TIMEZONE
+from lyrics_assets.partitions import local_iso
 from lyrics_assets.read_only import open_instance_to_read, read_aliases
 from lyrics_assets.resources.mailer import OutboxMailer
 from lyrics_assets.resources.tracking import CHALLENGER, CHAMPION
+from lyrics_assets.runs import UNDER_WAY
 from lyrics_assets.settings import Settings
 
 if TYPE_CHECKING:
@@ -45,13 +45,6 @@ FAILURES_LOOKED_AT = 200
 """Of failed runs, the newest ones."""
 
 _DRIFT = "reports/drift/newest.json"
-_UNDER_WAY = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-    dg.DagsterRunStatus.CANCELING,
-]
 
 
 def read_status(settings: Settings, now: dt.datetime) -> Status:
@@ -64,7 +57,7 @@ def read_status(settings: Settings, now: dt.datetime) -> Status:
     resources: Mapping[str, Any] = build_resources(settings)
     definitions = build_defs(settings)
     home = settings.home.absolute()
-    status: Status = {"home": str(home), "at": _local(now), "unreadable": {}}
+    status: Status = {"home": str(home), "at": local_iso(now), "unreadable": {}}
     with ExitStack() as stack:
         instance = None
         try:
@@ -207,7 +200,7 @@ def _model(version: int, tags: Mapping[str, str], now: dt.datetime) -> Status:
     return {
         "version": version,
         "macro_f1": float(tags["macro_f1"]) if "macro_f1" in tags else None,
-        "trained_at": _local(trained) if trained else None,
+        "trained_at": local_iso(trained) if trained else None,
         "age_days": (now - trained).total_seconds() / 86_400 if trained else None,
         "lyrics_until": tags.get("last_extraction_date"),
     }
@@ -255,7 +248,7 @@ def _mail(path: Path) -> Status:
     with path.open("rb") as file:
         headers = email.message_from_binary_file(file, policy=email.policy.default)
     return {
-        "at": _local(dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)),
+        "at": local_iso(dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)),
         "subject": str(headers["Subject"]),
     }
 
@@ -267,8 +260,8 @@ def _stale(
     return [
         {
             "asset": stale.asset,
-            "last": _local(stale.last),
-            "since": _local(stale.last + stale.allowed),
+            "last": local_iso(stale.last),
+            "since": local_iso(stale.last + stale.allowed),
             "allowed_hours": stale.allowed.total_seconds() / 3600,
         }
         for stale in find_stale(specs, instance, settings, now)
@@ -298,7 +291,7 @@ def _runs(instance: dg.DagsterInstance) -> Status:
         found["runs"] += 1
     return {
         "newest": _run(newest[0]) if newest else None,
-        "under_way": instance.get_runs_count(dg.RunsFilter(statuses=_UNDER_WAY)),
+        "under_way": instance.get_runs_count(dg.RunsFilter(statuses=[*UNDER_WAY, dg.DagsterRunStatus.CANCELING])),
         "failed": list(failed.values()),
     }
 
@@ -325,7 +318,7 @@ def _run(record: dg.RunRecord) -> Status:
 
 
 def _ended(record: dg.RunRecord) -> str:
-    return _local(record.update_timestamp)
+    return local_iso(record.update_timestamp)
 
 
 def _automation(instance: dg.DagsterInstance | None, definitions: dg.Definitions, now: dt.datetime) -> Status:
@@ -338,7 +331,7 @@ def _automation(instance: dg.DagsterInstance | None, definitions: dg.Definitions
         "schedules": [_schedule(item, states, instance, now) for item in definitions.schedules or []],
         "sensors": [_sensor(item, states, instance) for item in definitions.sensors or []],
         "daemon": {
-            "last_seen": _local(last_seen) if last_seen else None,
+            "last_seen": local_iso(last_seen) if last_seen else None,
             "alive": bool(last_seen and now - last_seen < DAEMON_SILENT_AFTER),
         },
     }
@@ -349,7 +342,7 @@ def _schedule(item: Any, states: Mapping[str, Any], instance: dg.DagsterInstance
 
     instigator = _instigator(item, states, instance)
     ticks = schedule_execution_time_iterator(now.timestamp(), item.cron_schedule, item.execution_timezone)
-    return instigator | {"cron": str(item.cron_schedule), "next": _local(next(ticks)) if instigator["on"] else None}
+    return instigator | {"cron": str(item.cron_schedule), "next": local_iso(next(ticks)) if instigator["on"] else None}
 
 
 def _sensor(item: Any, states: Mapping[str, Any], instance: dg.DagsterInstance | None) -> Status:
@@ -366,7 +359,7 @@ def _instigator(item: Any, states: Mapping[str, Any], instance: dg.DagsterInstan
     return {
         "name": item.name,
         "on": on,
-        "last_tick": _local(dt.datetime.fromtimestamp(ticks[0].timestamp, dt.UTC)) if ticks else None,
+        "last_tick": local_iso(dt.datetime.fromtimestamp(ticks[0].timestamp, dt.UTC)) if ticks else None,
         "error": error.message.strip().splitlines()[0] if error else None,
     }
 
@@ -374,7 +367,3 @@ def _instigator(item: Any, states: Mapping[str, Any], instance: dg.DagsterInstan
 def shown_time(iso: str) -> str:
     """Return a time of a status to the minute, for people."""
     return iso[:16].replace("T", " ")
-
-
-def _local(when: dt.datetime) -> str:
-    return when.astimezone(ZoneInfo(TIMEZONE)).isoformat(timespec="seconds")

@@ -6,11 +6,10 @@ from collections.abc import Iterable, Sequence
 from itertools import combinations
 from statistics import median
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from lyrics_assets.costs.growth import Cost, cost_of, is_idle, judge, songs_of
 from lyrics_assets.costs.history import Row
-from lyrics_assets.partitions import TIMEZONE
+from lyrics_assets.partitions import local_iso
 
 SERIES_RUNS = 60
 """Of a step, the newest ones."""
@@ -38,10 +37,10 @@ def build_report(
     shown = [row for row in steps if row["started_at"] >= since]
     described = {name: _describe(rows, since) for name, rows in by_step.items() if rows[-1]["started_at"] >= since}
     return {
-        "at": _local(now),
+        "at": local_iso(now),
         "window_days": window_days,
-        "first": min((_local(row["started_at"]) for row in shown), default=None),
-        "last": max((_local(row["started_at"]) for row in shown), default=None),
+        "first": min((local_iso(row["started_at"]) for row in shown), default=None),
+        "last": max((local_iso(row["started_at"]) for row in shown), default=None),
         "runs": len({row["run_id"] for row in shown}),
         "cpu_s": sum(row["cpu_s"] or 0.0 for row in shown),
         "wall_s": sum(row["wall_s"] for row in shown),
@@ -89,7 +88,7 @@ def _describe(rows: Sequence[Row], since: dt.datetime) -> dict[str, Any]:
         "cost": verdict._asdict() if verdict else None,
         "series": [
             {
-                "at": _local(row["started_at"]),
+                "at": local_iso(row["started_at"]),
                 "partition": row["partition"],
                 "state": row["state"],
                 "wall_s": row["wall_s"],
@@ -124,7 +123,7 @@ def _dates(rows: Iterable[Row]) -> list[dict[str, Any]]:
         total = None if None in cpu else sum(cpu)
         found = {
             "date": members[0]["partition"],
-            "ended_at": _local(ended),
+            "ended_at": local_iso(ended),
             "songs": songs[0],
             "wall_s": (ended - began).total_seconds(),
             "cpu_s": total,
@@ -174,7 +173,7 @@ def _stores(rows: Sequence[Row], now: dt.datetime) -> dict[str, Any]:
     return {
         "stores": stores,
         "disk": {
-            "measured_at": _local(newest),
+            "measured_at": local_iso(newest),
             "used_by_stores": sum(store["bytes"] for store in stores.values()),
             "free": disk["disk_free"],
             "total": disk["disk_total"],
@@ -198,7 +197,7 @@ def _failures(rows: Sequence[Row]) -> list[dict[str, Any]]:
     failed = sorted((row for row in rows if row["state"] != "done"), key=lambda row: row["started_at"], reverse=True)
     return [
         {
-            "at": _local(row["started_at"]),
+            "at": local_iso(row["started_at"]),
             "step": row["name"],
             "partition": row["partition"],
             "state": row["state"],
@@ -216,8 +215,3 @@ def _seconds(row: Row) -> float:
 def _median(values: Iterable[float | None]) -> float | None:
     known = [value for value in values if value is not None]
     return median(known) if known else None
-
-
-def _local(when: dt.datetime) -> str:
-    """Return a time in São Paulo, ISO to the second."""
-    return when.astimezone(ZoneInfo(TIMEZONE)).isoformat(timespec="seconds")
