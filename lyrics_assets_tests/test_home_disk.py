@@ -1,7 +1,6 @@
 """A home whose disk is full or cannot be written to: one clear error, nothing half-written, completed later."""
 
 import os
-import re
 import subprocess
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance, run_job
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import Finished, run_lyrics
+from lyrics_assets_tests.extraction import extracted
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
@@ -53,17 +53,6 @@ def disturbed(tmp_path_factory):
         subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-def extracted(settings):
-    """Return the raw songs but for the times and the sandbox's port, and the stored rows."""
-    resources = build_resources(settings)
-    raw = {}
-    for source in ("letras", "vagalume"):
-        text = resources["lake"].read_bytes(f"raw/{source}/{DATE}.jsonl").decode()
-        raw[source] = re.sub(r'"fetched_at": "[^"]*"|127\.0\.0\.1:\d+', "", text)
-    store = resources["feature_store"]
-    return raw, store.read_date(DATE).sort_by("song_id").to_pylist(), store.dates()
-
-
 @pytest.mark.timeout(400)
 def test_a_run_on_a_full_disk_names_the_disk_and_what_to_do_and_leaves_nothing_half_written(disturbed):
     for finished in disturbed.failed:
@@ -83,7 +72,7 @@ def test_with_more_room_the_next_run_completes_with_the_results_of_one_that_noth
         with open_instance(undisturbed.home) as instance:
             run_job(build_defs(undisturbed), "extraction_job", instance, lambda progress: None, DATE.isoformat())
     settings = Settings(home=disturbed.home)
-    assert extracted(settings) == extracted(undisturbed)
+    assert extracted(settings, DATE) == extracted(undisturbed, DATE)
     resources = build_resources(settings)
     assert [model.version for model in resources["tracking"].versions()][-1:] == [1]
     assert resources["tracking"].get("champion")

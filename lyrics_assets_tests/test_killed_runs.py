@@ -7,7 +7,6 @@ import datetime as dt
 import multiprocessing
 import os
 import random
-import re
 import signal
 import time
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance, run_job
 from lyrics_assets.settings import Settings
+from lyrics_assets_tests.extraction import extracted
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
@@ -104,17 +104,6 @@ def dated(settings):
     return Run(settings, "extraction_job", DATE.isoformat())
 
 
-def extracted(settings):
-    """Return what a date came to: raw songs but for the times and the sandbox's port, and the stored rows."""
-    resources = build_resources(settings)
-    raw = {}
-    for source in ("letras", "vagalume"):
-        text = resources["lake"].read_bytes(f"raw/{source}/{DATE}.jsonl").decode()
-        raw[source] = re.sub(r'"fetched_at": "[^"]*"|127\.0\.0\.1:\d+', "", text)
-    stored = resources["feature_store"].read_date(DATE).sort_by("song_id")
-    return raw, stored.to_pylist(), resources["feature_store"].dates()
-
-
 def files(settings):
     """Return how many files each part of a home holds, but for Dagster's own, which keeps every run."""
     counts = {}
@@ -138,7 +127,7 @@ def undisturbed(tmp_path_factory, addresses):
 
 def check(settings, expected):
     """What a date came to is what it came to undisturbed, and nothing else was left."""
-    assert extracted(settings) == extracted(expected)
+    assert extracted(settings, DATE) == extracted(expected, DATE)
     assert half_written(settings) == []
     # A killed crawl's scratch files go a day later; a Delta write that was killed leaves its file to the vacuum.
     grown = {part for part, n in files(settings).items() if n > files(expected).get(part, 0)}
