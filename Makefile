@@ -8,7 +8,7 @@ export UV_COMPILE_BYTECODE := 1
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
 
-test: .venv/ready        ## all tests, on all cores
+test: .venv/dev          ## all tests, on all cores
 	$(BIN)/pytest -n auto --dist loadfile
 
 ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
@@ -17,7 +17,7 @@ ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3
 serve: .venv/ready       ## the newest Bento at http://127.0.0.1:3001
 	$(BIN)/lyrics serve
 
-lint: .venv/ready        ## style, formatting, types
+lint: .venv/dev          ## style, formatting, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -50,8 +50,14 @@ audit: .venv/uv          ## look for known weaknesses of what is locked; asks th
 clean:                   ## remove the environment and everything that runs have written under var/
 	rm -rf .venv var *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
-# Made again only when the lock or the metadata has changed.
+# Each is made again only when the lock or the metadata has changed.
+# The lock holds the tools of the tests too: as constraints it pins each package, its content too, and only what is
+# asked for is installed.
 .venv/ready: requirements.lock pyproject.toml | .venv/uv
+	$(BIN)/uv pip install --quiet --constraint requirements.lock --editable .
+	touch $@
+
+.venv/dev: .venv/ready
 	$(BIN)/uv pip sync --quiet --require-hashes requirements.lock
 	$(BIN)/uv pip install --quiet --no-deps --editable .
 	touch $@
