@@ -11,7 +11,16 @@ from lyrics_assets.settings import ROOT
 
 PERMISSIVE = {
     *("MIT", "MIT-0", "MIT-CMU", "0BSD", "BSD", "BSD-2-Clause", "BSD-3-Clause", "BSD-3-Clause-Clear", "ISC", "Zlib"),
-    *("Apache-2.0", "Apache License 2.0", "PSF-2.0", "ZPL-2.1", "Unlicense", "CC0-1.0", "3-Clause BSD License"),
+    *(
+        "Apache-2.0",
+        "Apache License 2.0",
+        "Apache 2.0",
+        "PSF-2.0",
+        "ZPL-2.1",
+        "Unlicense",
+        "CC0-1.0",
+        "3-Clause BSD License",
+    ),
     # What classifiers call the same.
     *("MIT License", "BSD License", "Apache Software License", "Python Software Foundation License"),
     *("ISC License (ISCL)", "The Unlicense (Unlicense)", "DFSG approved"),
