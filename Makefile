@@ -17,10 +17,11 @@ ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3
 serve: .venv/ready       ## the newest Bento at http://127.0.0.1:3001
 	$(BIN)/lyrics serve
 
-lint: .venv/dev          ## style, formatting, types
+lint: .venv/dev          ## style, formatting, types, the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 bench: .venv/ready       ## what things cost, from the crawl to the answer; about an hour
 	$(BIN)/python -m benchmarks.load

@@ -10,6 +10,7 @@ from lyrics_assets.assets.preparation import lyrics, lyrics_features
 from lyrics_assets.assets.serving import huggingface_space, lyrics_service
 from lyrics_assets.assets.training import best_hyperparameters, evaluation_report, genre_classifier, training_set
 from lyrics_assets.checks import checks
+from lyrics_assets.costs.step_meter import StepMeter, measured
 from lyrics_assets.freshness import with_freshness
 from lyrics_assets.home_guard import keep_private
 from lyrics_assets.jobs import jobs
@@ -24,7 +25,6 @@ from lyrics_assets.resources.mailer import OPEN_LOGIN, PASSWORD, Mailer, OutboxM
 from lyrics_assets.resources.model_mirror import NoMirror
 from lyrics_assets.resources.prediction_history import PredictionHistory
 from lyrics_assets.resources.space import TOKEN, HubSpace, Space, SpaceFolder
-from lyrics_assets.resources.step_meter import StepMeter, measured
 from lyrics_assets.resources.text_index import TextIndexDatabase
 from lyrics_assets.resources.tracking import Tracking
 from lyrics_assets.resources.tuning import LocalTuner, Tuner, WandbTuner

@@ -24,8 +24,6 @@ from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.tracking import CHALLENGER, CHAMPION, RegisteredModel, Tracking
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from scrapy_project.archive import Archive
 
 _SONG_PAGE_DAYS = 30
@@ -246,25 +244,6 @@ def carry_out(removals: Iterable[Removal], tell: Callable[[Removal], None]) -> l
         else:
             tell(removal)
     return failures
-
-
-def removal_table(removals: Iterable[Removal], verb: str) -> "Table":
-    """Return one row a kind and reason: how many things, how many bytes, the first of them by name."""
-    from rich.table import Table
-
-    table = Table(title=f"What {verb}", title_justify="left", title_style="bold")
-    for name in ("kind", "reason", "number", "MB", "the first"):
-        table.add_column(name, justify="right" if name in ("number", "MB") else "left", overflow="fold")
-    groups: dict[tuple[str, str], list[Removal]] = {}
-    for removal in removals:
-        groups.setdefault((removal.kind, removal.reason), []).append(removal)
-    for (kind, reason), members in groups.items():
-        known = [member.size for member in members if member.size is not None]
-        megabytes = f"{sum(known) / 1e6:.2f}" if known else "?"
-        table.add_row(kind, reason, str(len(members)), megabytes, members[0].name)
-    if not groups:
-        table.add_row("nothing", "all is younger than what the settings keep", "0", "0", "")
-    return table
 
 
 def _standing(versions: list[RegisteredModel], tracking: Tracking) -> list[RegisteredModel]:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import httpx
 
-from lyrics_assets import tether
+from lyrics_assets.resources import tether
 
 ACCESS_KEY, SECRET_KEY = "AKIALYRICS", "the-secret-key-of-the-object-store"
 

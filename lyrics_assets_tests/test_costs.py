@@ -16,9 +16,9 @@ from lyrics_assets.costs.growth import MIN_RUNS, judge
 from lyrics_assets.costs.history import Table
 from lyrics_assets.costs.latency import read_latency
 from lyrics_assets.costs.report import build_report, grown
+from lyrics_assets.costs.step_meter import StepMeter, measured
 from lyrics_assets.resources.home import Home
 from lyrics_assets.resources.lake import Lake
-from lyrics_assets.resources.step_meter import StepMeter, measured
 from lyrics_assets.runs import open_instance
 
 NOW = dt.datetime(2026, 11, 26, 12, tzinfo=dt.UTC)

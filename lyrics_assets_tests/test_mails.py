@@ -11,6 +11,7 @@ import dagster as dg
 import pytest
 from rich.console import Console
 
+from lyrics_assets.cli.sessions import Session
 from lyrics_assets.mails.drift import mail_drift
 from lyrics_assets.mails.evaluation import MISTAKES_SHOWN, mail_report
 from lyrics_assets.mails.failures import mail_failures
@@ -19,7 +20,6 @@ from lyrics_assets.mails.receipts import Receipts
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import MailError, OutboxMailer
 from lyrics_assets.runs import open_instance
-from lyrics_assets.sessions import Session
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.mail_parts import REPORT, mailer_out_of_reach, opened, said, store_report
 from lyrics_assets_tests.serving.browser import Browser, find_chromium

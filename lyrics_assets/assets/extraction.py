@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.assets.markdown import table
 from lyrics_assets.lyrics.completeness import Bounds, broken_bounds, lost_markup
-from lyrics_assets.markdown import table
 from lyrics_assets.partitions import daily
 from lyrics_assets.resources.crawler import Crawl, Crawler, CrawlRefusedError
 from lyrics_assets.resources.lake import Lake

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.assets.markdown import table
 from lyrics_assets.assets.preparation import lyrics_features
 from lyrics_assets.assets.training import LEARNED_SONGS, evaluation_report
-from lyrics_assets.markdown import table
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.home import Home

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from lyrics_assets.assets.extraction import SOURCES, raw_names
-from lyrics_assets.markdown import table
+from lyrics_assets.assets.markdown import table
 from lyrics_assets.partitions import daily
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 from pydantic import Field
 
+from lyrics_assets.assets.markdown import table
 from lyrics_assets.assets.preparation import lyrics_features
-from lyrics_assets.markdown import table
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.model_mirror import ModelMirror

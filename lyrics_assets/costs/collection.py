@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from lyrics_assets.costs.history import Row, Table
-from lyrics_assets.resources.step_meter import read_usage
+from lyrics_assets.costs.step_meter import read_usage
 
 MARGIN = dt.timedelta(hours=1)
 """Runs are looked for from so long before the newest one known: clocks differ, and two collections may meet."""

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import dagster as dg
 from pydantic import Field
 
-from lyrics_assets import tether
+from lyrics_assets.resources import tether
 from lyrics_assets.serving.release import Release
 
 NAME = "lyrics_genre"

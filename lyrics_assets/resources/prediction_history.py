@@ -9,7 +9,7 @@ import dagster as dg
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from lyrics_assets.serving.prediction_history import LoggedAnswer
+    from lyrics_assets.model.drift.answers import LoggedAnswer
 
 
 class PredictionHistory(dg.ConfigurableResource):
@@ -19,6 +19,6 @@ class PredictionHistory(dg.ConfigurableResource):
 
     def answers(self, first: dt.date, last: dt.date) -> "Iterator[tuple[dt.date, LoggedAnswer | None]]":
         """Yield the UTC day and the figures of each answer of these days; None for a line that cannot be read."""
-        from lyrics_assets.serving.prediction_history import read_answers
+        from lyrics_assets.model.drift.answers import read_answers
 
         return read_answers(Path(self.folder), first, last)

@@ -5,9 +5,9 @@ import itertools
 
 import pytest
 
+from lyrics_assets.model.drift.answers import LoggedAnswer, read_answers
 from lyrics_assets.model.drift.findings import Options
 from lyrics_assets.model.drift.traffic import measure_traffic, traffic_window
-from lyrics_assets.serving.prediction_history import LoggedAnswer, read_answers
 from lyrics_assets_tests.drafts import LAST, Songwriters, write_log
 
 OPTIONS = Options()

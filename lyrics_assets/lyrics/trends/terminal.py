@@ -9,8 +9,6 @@ from rich.text import Text
 
 from lyrics_assets.lyrics.trends.page import distance_rows, genre_rows, periods, theme_rows, word_rows
 
-PLAIN_WIDTH = 120
-"""Columns where the output is no terminal."""
 SHOWN_DATES = 14
 """Of the series of a genre, the newest ones."""
 

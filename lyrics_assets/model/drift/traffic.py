@@ -13,7 +13,7 @@ from lyrics_assets.model.drift.findings import DISTANCE, TRAFFIC, Findings, Opti
 from lyrics_assets.model.drift.quiet import Floats, Stratum, distances, draw_units, learn_bounds
 
 if TYPE_CHECKING:
-    from lyrics_assets.serving.prediction_history import LoggedAnswer
+    from lyrics_assets.model.drift.answers import LoggedAnswer
 
 ALL = "traffic"
 """Stands for every measure where nothing can be said of any."""

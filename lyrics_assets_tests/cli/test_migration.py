@@ -9,9 +9,9 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
+from lyrics_assets.cli.migration import MigrationError, migrate
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.lyrics.near_duplicates import TABLES, TextIndex
-from lyrics_assets.migration import MigrationError, migrate
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import ROOT, Settings

@@ -1,6 +1,6 @@
 """Rows as Markdown."""
 
-from lyrics_assets.markdown import table
+from lyrics_assets.assets.markdown import table
 
 
 def test_rows_stand_under_a_header_of_their_keys():

@@ -9,9 +9,6 @@ from rich.text import Text
 if TYPE_CHECKING:
     from lyrics_assets.resources.tracking import RegisteredModel
 
-PLAIN_WIDTH = 140
-"""Columns where the output is no terminal."""
-
 
 def model_table(versions: "Sequence[RegisteredModel]") -> Table:
     """Return one row a version: what it learned from, how good it is for new artists, why it was promoted or not."""

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from lyrics_assets.assets.extraction import SOURCES
+from lyrics_assets.cli.read_only import open_instance_to_read, read_aliases
 from lyrics_assets.costs.accounts import REPORT as COSTS
 from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.freshness import find_stale
 from lyrics_assets.partitions import local_iso
-from lyrics_assets.read_only import open_instance_to_read, read_aliases
 from lyrics_assets.resources.mailer import OutboxMailer
 from lyrics_assets.resources.tracking import CHALLENGER, CHAMPION
 from lyrics_assets.runs import UNDER_WAY

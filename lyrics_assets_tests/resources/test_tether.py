@@ -7,7 +7,7 @@ import sys
 import psutil
 import pytest
 
-from lyrics_assets import tether
+from lyrics_assets.resources import tether
 
 WAITS = "import sys, time; print('ready', flush=True); time.sleep(60)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + WAITS
@@ -51,7 +51,7 @@ def test_the_command_ends_when_its_input_ends_or_it_is_told_to(how):
 
 
 def test_a_command_that_does_not_listen_is_killed():
-    code = "import sys; from lyrics_assets import tether; tether.PATIENCE_SECONDS = 0.2; tether.main()"
+    code = "import sys; from lyrics_assets.resources import tether; tether.PATIENCE_SECONDS = 0.2; tether.main()"
     process = subprocess.Popen(
         [sys.executable, "-c", code, sys.executable, "-c", STUBBORN], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )

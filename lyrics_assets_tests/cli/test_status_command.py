@@ -28,12 +28,12 @@ from dagster._utils.error import SerializableErrorInfo
 
 from lyrics_assets.assets.extraction import SOURCES, raw_name
 from lyrics_assets.cli import main
+from lyrics_assets.cli.status import find_problems, read_status
 from lyrics_assets.costs.report import build_report
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import TIMEZONE, today
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-from lyrics_assets.status import find_problems, read_status
 from lyrics_assets_tests.conftest import Finished, run_lyrics
 from lyrics_assets_tests.corpus import dataset
 from lyrics_assets_tests.registry import empty_database, register

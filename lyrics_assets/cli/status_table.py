@@ -7,10 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from lyrics_assets.status import Status, shown_time
-
-PLAIN_WIDTH = 120
-"""Columns where the output is no terminal."""
+from lyrics_assets.cli.status import Status, shown_time
 
 
 def print_status(status: Status, problems: list[str], console: Console) -> None:
