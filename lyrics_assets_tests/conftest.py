@@ -1,4 +1,4 @@
-"""What the whole suite shares: one demonstration of the project, and a PostgreSQL server, each made once."""
+"""What the whole suite shares: one demonstration of the project and a PostgreSQL server, each made once; instances."""
 
 import itertools
 import os
@@ -10,8 +10,11 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+import dagster as dg
 import pytest
 import sqlalchemy as sa
+
+from lyrics_assets.runs import open_instance
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -50,6 +53,20 @@ def demo(tmp_path_factory):
     """Three dates of the sandbox, a model, a Bento: `lyrics demo` in a home of its own, about a minute."""
     home = tmp_path_factory.mktemp("demo") / "home"
     return Demo(home, run_lyrics("demo", "--home", home))
+
+
+@pytest.fixture
+def instance():
+    """Return a Dagster instance that is kept in memory."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def stored_instance(tmp_path_factory):
+    """Return a Dagster instance on files, as a home has one: a second to make, so one for a module."""
+    with open_instance(tmp_path_factory.mktemp("instance")) as instance:
+        yield instance
 
 
 @pytest.fixture(scope="session")

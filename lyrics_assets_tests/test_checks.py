@@ -30,12 +30,6 @@ def songs():
 
 
 @pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
 def context(instance):
     return dg.build_asset_check_context(instance=instance)
 

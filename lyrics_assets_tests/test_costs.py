@@ -35,12 +35,6 @@ def burn(seconds):
 
 
 @pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture
 def stored_instance(tmp_path):
     with open_instance(tmp_path / "home") as instance:
         yield instance

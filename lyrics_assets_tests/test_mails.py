@@ -19,7 +19,6 @@ from lyrics_assets.mails.outcomes import MAX_LINE, MAX_REASON, read_histories, r
 from lyrics_assets.mails.receipts import Receipts
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import MailError, OutboxMailer
-from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.mail_parts import REPORT, mailer_out_of_reach, opened, said, store_report
 from lyrics_assets_tests.serving.browser import Browser, find_chromium
@@ -39,18 +38,6 @@ def lake(tmp_path):
     lake = Lake(root=str(tmp_path / "lake"))
     store_report(lake, "r1", REPORT)
     return lake
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture(scope="module")
-def stored_instance(tmp_path_factory):
-    with open_instance(tmp_path_factory.mktemp("instance")) as instance:
-        yield instance
 
 
 def outbox(mailer):

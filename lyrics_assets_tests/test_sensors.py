@@ -9,21 +9,8 @@ from lyrics_assets.definitions import build_defs
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.lake import Lake
 from lyrics_assets.resources.mailer import MailError, OutboxMailer
-from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.mail_parts import REPORT, mailer_out_of_reach, opened, said, store_report
-
-
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
-@pytest.fixture(scope="module")
-def stored_instance(tmp_path_factory):
-    with open_instance(tmp_path_factory.mktemp("instance")) as instance:
-        yield instance
 
 
 @pytest.fixture

@@ -232,12 +232,6 @@ def defs(tmp_path):
     return build_defs(Settings(home=tmp_path))
 
 
-@pytest.fixture
-def instance():
-    with dg.DagsterInstance.ephemeral() as instance:
-        yield instance
-
-
 def materialized(instance, asset, partition=None, **metadata):
     key = dg.AssetKey(asset)
     instance.report_runless_asset_event(dg.AssetMaterialization(key, partition=partition, metadata=metadata))
