@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: demo test ui serve lint lock audit clean bench bench-load
+.PHONY: demo test ui serve notebook lint lock audit clean bench bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
@@ -16,6 +16,9 @@ ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3
 
 serve: .venv/ready       ## the newest Bento at http://127.0.0.1:3001
 	$(BIN)/lyrics serve
+
+notebook: .venv/dev      ## notebooks/exploration.ipynb anew, on what the home holds
+	$(BIN)/python notebooks/execute.py
 
 lint: .venv/dev          ## style, formatting, types, the direction of imports
 	$(BIN)/ruff check .
