@@ -106,6 +106,24 @@ def postgres_address(postgres):
     return postgres()
 
 
+LONGEST_FIRST = (
+    *("test_thirty_days.py", "test_end_to_end.py", "test_notebook.py", "test_killed_runs.py", "test_deploy.py"),
+    *("test_run_twice.py", "test_two_at_once.py", "test_home_disk.py", "resources/test_hopsworks_store.py"),
+)
+"""Files, so that no worker begins a long one when the others are about to end."""
+
+
+def file_of(item):
+    """Return the file of a test, as the suite names it."""
+    return item.path.relative_to(Path(__file__).parent).as_posix()
+
+
+def pytest_itemcollected(item):
+    """Give a file to one worker, for its fixtures' sake, and all that looks at the demonstration to the same one."""
+    item.add_marker(pytest.mark.xdist_group("demo" if "demo" in item.fixturenames else file_of(item)))
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Begin with the demonstration: one worker looks at it while the others take the other files."""
-    items.sort(key=lambda item: item.path.name != "test_end_to_end.py")
+    """Put the longest files first, whatever the order in which the others come."""
+    items.sort(key=lambda item: (*LONGEST_FIRST, file_of(item)).index(file_of(item)))

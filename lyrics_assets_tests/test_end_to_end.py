@@ -1,4 +1,4 @@
-"""The whole graph once, over real HTTP, by the command that a newcomer runs. Every test looks at the same run."""
+"""The whole graph once, over real HTTP, by the command that a newcomer runs. The tests only look at it."""
 
 import datetime as dt
 import email
@@ -241,18 +241,6 @@ def test_what_was_written_is_for_its_owner_alone(demo):
     # Copies of program text keep their mode, in folders that are closed themselves.
     copies = {path for path in open_to_others if path.relative_to(demo.home).parts[0] in ("bentoml", "mlflow", "space")}
     assert [path for path in open_to_others if path.is_dir() or path not in copies] == []
-
-
-def test_a_second_run_of_a_date_asks_the_sites_for_nothing(demo):
-    again = run_lyrics("run", "--home", demo.home)
-    assert again.code == 0, again.err
-    with open_instance(demo.home) as instance:
-        event = instance.get_latest_materialization_event(dg.AssetKey(["raw", "letras"]))
-        metadata = event.asset_materialization.metadata
-        assert metadata["pages_fetched"].value == 0
-        assert metadata["pages_from_archive"].value > 300
-        promotion = instance.get_latest_materialization_event(dg.AssetKey("evaluation_report"))
-    assert "not worse than the champion" in promotion.asset_materialization.metadata["promotion"].value
 
 
 def _long_lines(store):

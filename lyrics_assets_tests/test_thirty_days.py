@@ -26,7 +26,7 @@ from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
 DAYS = 30
 FIRST = dt.date(2026, 10, 5)
-"""The same month whenever it is lived through: what stands in the charts goes by the date."""
+"""A Monday, on which a model is trained. The same month whenever: what stands in the charts goes by the date."""
 DATES = [FIRST + dt.timedelta(days=number) for number in range(DAYS)]
 SITE_DOWN, NEW_MARKUP, DRIFT = DATES[8], DATES[14], DATES[20]
 GENRES = ("Samba", "Rock", "Gospel", "Funk")
@@ -124,8 +124,6 @@ def live_through(clockwork, date):
     for hour in TICKS:
         with clockwork.at(at(date, hour)):
             ticks.append(clockwork.tick_schedule("daily_extraction", at(date, hour)))
-            if date == FIRST and hour == TICKS[0]:
-                assert clockwork.run("training_job")
             if date == NEW_MARKUP + dt.timedelta(days=1) and hour == TICKS[0]:
                 # The parser was mended over night: an operator materializes yesterday again.
                 assert clockwork.run("extraction_job", NEW_MARKUP.isoformat())
@@ -189,7 +187,8 @@ def test_the_drift_is_told_on_its_first_day_and_never_before(mails):
 def test_a_training_is_mailed_a_week_and_at_a_drift(mails, month, resources):
     reports = [mail.day for mail in mails if "macro-F1" in mail.subject]
     mondays = {date.isoformat() for date in DATES if date.weekday() == 0}
-    assert {FIRST.isoformat(), DRIFT.isoformat()} | mondays <= set(reports)
+    assert FIRST.isoformat() in mondays
+    assert {DRIFT.isoformat()} | mondays <= set(reports)
     assert len(resources["tracking"].versions()) == len(reports)
 
 

@@ -80,9 +80,9 @@ def song(rules=RULES, **changed):
     [
         ("a.csv", as_csv([ROW, ROW])),
         ("A.CSV", as_csv([ROW, ROW])),
-        ("a.csv.gz", gzip.compress(as_csv([ROW, ROW]))),
+        ("a.csv.gz", gzip.compress(as_csv([ROW, ROW]), mtime=0)),
         ("a.jsonl", as_json_lines([ROW, ROW])),
-        ("a.jsonl.gz", gzip.compress(as_json_lines([ROW, ROW]))),
+        ("a.jsonl.gz", gzip.compress(as_json_lines([ROW, ROW]), mtime=0)),
         ("a.parquet", as_parquet([ROW, ROW])),
     ],
 )
@@ -160,7 +160,11 @@ def test_a_csv_whose_rows_cannot_be_told_apart_is_refused_with_the_line(text, sa
 
 
 @pytest.mark.parametrize("name", ["a.csv.gz", "a.jsonl.gz"])
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(b"x" * 9999)[:-9], gzip.compress(b"a")[:12] + b"9" * 9])
+@pytest.mark.parametrize(
+    "content",
+    [b"no gzip", gzip.compress(b"x" * 9999)[:-9], gzip.compress(b"a")[:12] + b"9" * 9],
+    ids=["none at all", "cut off", "with another end"],
+)
 def test_a_broken_gzip_is_refused(name, content, write):
     with pytest.raises(ImportFileError, match=r"gz: cannot be read"):
         list(read_rows(write(name, content)))
