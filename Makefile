@@ -8,8 +8,8 @@ export UV_COMPILE_BYTECODE := 1
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
 
-test: .venv/dev          ## all tests, on all cores
-	$(BIN)/pytest -n auto --dist loadfile
+test: .venv/dev          ## all tests, in random order, on all cores
+	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
 
 ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
 	$(BIN)/lyrics ui
