@@ -67,7 +67,7 @@ def translation_url(song_url: str) -> str:
     return f"{song_url.rstrip('/')}/traducao.html"
 
 
-def parse_chart(html: bytes | str, url: str, matched: set[str] | None = None) -> list[ChartRow]:
+def parse_chart(html: bytes, url: str, matched: set[str] | None = None) -> list[ChartRow]:
     """Return the rows of a genre's chart, the first rank first.
 
     Families: ``rows``.
@@ -92,7 +92,7 @@ def _chart_row(item: Selector, rank: int, page_url: str) -> ChartRow | None:
     return ChartRow(rank, title, artist, url)
 
 
-def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> SongPage:
+def parse_song(html: bytes, url: str, matched: set[str] | None = None) -> SongPage:
     """Return what a song's page says; a translation that stands beside the original is left out.
 
     Families: ``title``, ``artist``, ``canonical``, ``composers``, ``views``, and a container of the lyric by its class.
@@ -129,7 +129,7 @@ def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> 
     )
 
 
-def parse_translation(html: bytes | str, url: str, matched: set[str] | None = None) -> str | None:
+def parse_translation(html: bytes, url: str, matched: set[str] | None = None) -> str | None:
     """Return the Portuguese lyric of a translation's page, in either view of it; None if it is the plain song page.
 
     Families: a container of the translation by its class.

@@ -71,18 +71,16 @@ _SIGNATURE = re.compile(
 )
 
 
-def to_text(html: bytes | str) -> str:
+def to_text(html: bytes) -> str:
     """Return a page's text: by the charset that its own meta tag declares, else UTF-8; undecodable bytes are replaced.
 
     The HTTP header is not asked, since Vagalume sends none, and Latin-1 is never guessed, since both sites are UTF-8.
     """
-    if isinstance(html, str):
-        return html.encode("utf-8", "replace").decode()
     declared = html_body_declared_encoding(html[:4096])
     return html.decode(declared if declared in _ENCODINGS else "utf-8", "replace").removeprefix("\ufeff")
 
 
-def parse_html(html: bytes | str) -> Selector:
+def parse_html(html: bytes) -> Selector:
     """Return the root selector of a page, however broken its markup."""
     return Selector(text=to_text(html), type="html")
 

@@ -85,7 +85,7 @@ def index_url(artist_url: str) -> str:
     return f"{artist_url.rstrip('/')}/index.js"
 
 
-def parse_style(html: bytes | str, url: str, matched: set[str] | None = None) -> list[ArtistLink]:
+def parse_style(html: bytes, url: str, matched: set[str] | None = None) -> list[ArtistLink]:
     """Return the artists of a style, in the site's (alphabetical) order.
 
     Families: ``artists``.
@@ -104,7 +104,7 @@ def parse_style(html: bytes | str, url: str, matched: set[str] | None = None) ->
     return list(artists.values())
 
 
-def parse_artist_index(body: bytes | str, url: str, matched: set[str] | None = None) -> Artist:
+def parse_artist_index(body: bytes, url: str, matched: set[str] | None = None) -> Artist:
     """Return what an artist's ``index.js`` says.
 
     Families: ``genres``, ``top songs``, ``songs``, ``translations``.
@@ -130,7 +130,7 @@ def parse_artist_index(body: bytes | str, url: str, matched: set[str] | None = N
     )
 
 
-def parse_artist_page(html: bytes | str, url: str, matched: set[str] | None = None) -> Artist:
+def parse_artist_page(html: bytes, url: str, matched: set[str] | None = None) -> Artist:
     """Return what an artist's page says.
 
     Families: ``genres``, ``top list``, ``full list``, ``translations``.
@@ -150,7 +150,7 @@ def parse_artist_page(html: bytes | str, url: str, matched: set[str] | None = No
     return _artist(url, name, genres, links, "#topMusicList, #alfabetMusicList")
 
 
-def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> SongPage:
+def parse_song(html: bytes, url: str, matched: set[str] | None = None) -> SongPage:
     """Return what a song's page says.
 
     Families: ``lyrics``, ``titles``, ``langID``.
@@ -169,7 +169,7 @@ def parse_song(html: bytes | str, url: str, matched: set[str] | None = None) -> 
     return SongPage(title, artist, lyrics, language)
 
 
-def parse_translation(html: bytes | str, url: str, matched: set[str] | None = None) -> Translation:
+def parse_translation(html: bytes, url: str, matched: set[str] | None = None) -> Translation:
     """Return the Portuguese lyric of a translation's page, in either layout: line pairs, or the translation alone.
 
     Families: ``pair layout``, ``plain layout``, ``langID``.
