@@ -46,3 +46,17 @@ def test_failures_and_exceptions_count_as_errors():
     stats |= {"lyrics/unparsed": 2, "spider_exceptions/count": 4}
     assert CrawlProgress.of_stats(stats, 10) == CrawlProgress(31, 40, 20, 7, 3.1)
     assert CrawlProgress.of_stats({}, 0) == CrawlProgress(0, 0, 0, 0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("progress", "seconds"),
+    [
+        (CrawlProgress(100, 300, 90, 0, 50.0), 4),
+        (CrawlProgress(300, 300, 90, 0, 50.0), 0),
+        (CrawlProgress(310, 300, 90, 0, 50.0), 0),  # the estimate was too low
+        (CrawlProgress(0, 300, 0, 0, 0.0), 0),
+    ],
+    ids=["under way", "done", "more than expected", "begun"],
+)
+def test_the_rest_takes_as_long_as_the_pages_before(progress, seconds):
+    assert progress.seconds_left == seconds

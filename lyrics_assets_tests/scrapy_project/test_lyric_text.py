@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scrapy_project.language import detect_language
-from scrapy_project.pages.text import clean_lyrics, notice_reason, parse_number, same_site_url
+from scrapy_project.pages.text import clean_lyrics, notice_reason, parse_number, path_of, same_site_url
 
 PAGE = "https://www.letras.mus.br/a/b/"
 
@@ -116,6 +116,13 @@ def test_a_number_is_read_with_dots_for_thousands(text, number):
 )
 def test_a_link_is_followed_only_inside_the_site(href, url):
     assert same_site_url(PAGE, href) == url
+
+
+@pytest.mark.parametrize(
+    ("url", "path"), [("https://a.example/c/d.html?x=1#play", "c/d.html"), ("https://a.example", ""), ("http://[", "")]
+)
+def test_the_path_of_an_address_has_no_outer_slashes_and_a_broken_one_has_none(url, path):
+    assert path_of(url) == path
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """The archive's look-ups by date, what it takes in, and its count of requests, in SQLite and in PostgreSQL."""
 
 import contextlib
+import random
 import sqlite3
 import threading
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 import sqlalchemy as sa
@@ -174,6 +175,46 @@ def test_the_size_of_a_site_is_its_pages_and_their_compressed_bodies(archive):
     pages, size = archive.size("letras")
     assert pages == 2
     assert 50 < size < 500
+
+
+def test_the_size_of_a_date_is_that_of_all_sites(archive):
+    assert archive.dates() == {}
+    archive.store("f1", TUESDAY, "letras", page(b"\0" * 10_000))
+    archive.store("f2", TUESDAY, "vagalume", page(b"x"))
+    archive.store("f1", MONDAY, "letras", page(b"letra " * 10_000))
+    sizes = archive.dates()
+    assert [(day, size.pages) for day, size in sizes.items()] == [(MONDAY, 1), (TUESDAY, 2)]
+    assert sum(size.bytes for size in sizes.values()) == archive.size("letras").bytes + archive.size("vagalume").bytes
+
+
+@pytest.mark.parametrize(("dropped", "smaller"), [(4, False), (9, True)])
+def test_room_is_given_back_once_more_is_free_than_used(sqlite_address, dropped, smaller):
+    archive = Archive(sqlite_address)
+    for number in range(10):
+        archive.store("f1", MONDAY + timedelta(days=number), "letras", page(random.Random(number).randbytes(50_000)))
+    before = room_of(sqlite_address)
+    for number in range(dropped):
+        archive.drop_date(MONDAY + timedelta(days=number), "letras")
+    archive.give_back()
+    archive.close()
+    assert (room_of(sqlite_address) < before / 2) is smaller
+    assert len(Archive(sqlite_address).dates()) == 10 - dropped
+
+
+def room_of(sqlite_address):
+    """Return the size of the database, whatever of it still stands in the log."""
+    with contextlib.closing(sqlite3.connect(sqlite_address.removeprefix("sqlite:///"))) as connection:
+        return connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size").fetchone()[
+            0
+        ]
+
+
+def test_postgresql_looks_after_its_room_itself(postgres_address):
+    archive = Archive(postgres_address)
+    archive.store("f1", MONDAY, "letras", page(b"monday"))
+    archive.give_back()
+    assert archive.has_date(MONDAY, "letras")
+    archive.close()
 
 
 def test_a_date_s_requests_are_granted_up_to_the_budget(archive):

@@ -154,6 +154,42 @@ def test_the_bytes_are_utf_8_unless_the_page_declares_otherwise():
     assert vagalume.parse_song(declared.encode("latin-1"), ADDRESS).lyrics == "maçã é pão"
 
 
+RECORDING = '{"@type": "MusicRecording", "name": "Canção  Nova", "byArtist": {"name": "Trio"}}'
+
+
+def test_data_of_anything_but_a_recording_gives_no_names():
+    page = '<div class="lyric-original"><p>o luar caiu no barro<br>e a viola respondeu</p></div>'
+    others = ('{"@type": "BreadcrumbList"}', '{"@type": "MusicRecording", "name": 3}', "[]", "{not json")
+    scripts = [f'<script type="application/ld+json">{data}</script>' for data in (*others, RECORDING)]
+    found = letras.parse_song(("".join(scripts) + page).encode(), ADDRESS)
+    assert (found.title, found.artist) == ("Canção Nova", "Trio")
+    with pytest.raises(PageError):
+        letras.parse_song(("".join(scripts[:-1]) + page).encode(), ADDRESS)
+
+
+def test_an_empty_heading_leaves_the_word_to_the_next():
+    first, next_one = '<h2 class="textStyle-secondary"> </h2>', '<h2 class="head-subtitle">Trio</h2>'
+    page = '<h1 class="textStyle-primary">Um</h1><div class="lyric-original"><p>o luar caiu<br>no barro</p></div>'
+    assert letras.parse_song((page + first + next_one).encode(), ADDRESS).artist == "Trio"
+
+
+def test_a_translation_beside_an_original_that_holds_no_lyric_stands_alone():
+    pair = "<div class='orig pair'><p>{}</p></div><div class='trad pair'><p>{}</p></div>"
+    body = pair.format("One", "Um") + pair.format("", "o luar caiu no barro<br>e a viola respondeu")
+    found = vagalume.parse_translation(f"<meta charset=utf-8><div id=lyricsPair>{body}</div>".encode(), ADDRESS)
+    assert (found.lyrics, found.original) == ("o luar caiu no barro\ne a viola respondeu", None)
+
+
+@pytest.mark.parametrize(
+    "broken", [{"desc": " "}, {"desc": 3}, {"url": None}, {"url": "https://elsewhere.example/a/b.html"}, {"url": "/a/"}]
+)
+def test_a_listed_song_without_a_title_or_an_address_is_passed_over(broken):
+    songs = [{"desc": "Um", "url": "/a/um.html"}, {"desc": "Dois", "url": "/a/dois.html"} | broken]
+    index = json.dumps({"artist": {"desc": "A", "lyrics": {"item": songs}}})
+    found = vagalume.parse_artist_index(index.encode(), "https://www.vagalume.com.br/a/index.js")
+    assert [song.title for song in found.songs] == ["Um"]
+
+
 BASE = "https://www.letras.mus.br"
 ASKED = letras.ChartRow(1, "Sal & Sol (part. Nina Fogo)", "Ana & Beto", f"{BASE}/ana-e-beto/104512/")
 

@@ -179,6 +179,21 @@ def test_letras_copes_with_what_a_real_site_does(crawl, site):
     assert len(later.songs) == len(done.songs)
 
 
+def test_letras_keeps_the_words_of_a_song_whose_translation_is_not_had(crawl, site):
+    changed, refused, absent = (f"/trio/{slug}/" for slug in ("changed", "refused", "absent"))
+    site.show(CHART, chart(changed, refused, absent))
+    for path in (changed, refused, absent):
+        site.show(path, song(path, ENGLISH))
+    site.show(f"{changed}traducao.html", "<h1>Brand new</h1>")
+    site.show(f"{refused}traducao.html", status=403)
+    done = crawl("letras", site.url, "-a", "genres=Samba")
+    assert [song["lyrics"][:8] for song in done.songs] == ["The moon"] * 3
+    assert not any(song["is_translation"] for song in done.songs)
+    assert done.stats["lyrics/examples/unparsed"] == [f"{site.url}{changed}traducao.html"]
+    assert done.stats["lyrics/examples/failed"] == [f"{site.url}{refused}traducao.html"]
+    assert "lyrics/no_lyrics/not_found" not in done.stats
+
+
 def index(artist, genres, songs, translated=()):
     items = [
         {"desc": song, "url": f"/{artist}/{song}.html"}
@@ -193,16 +208,22 @@ def vagalume_song(lyric=LINES):
     return f"<meta charset=utf-8><div id=lyricContent><h1>T</h1><h2>A</h2><div id=lyrics>{lyric[3:-4]}</div></div>"
 
 
-def test_vagalume_takes_main_genres_only_and_stops_at_the_quota(crawl, site):
-    artists = ("pagodeiro", "sambista", "sem-indice")
+def style(*artists):
     links = "".join(f"<li><a href=/{artist}/>{artist}</a>" for artist in artists)
-    site.show("/browse/style/samba.html", f'<div class="moreNamesContainer h16"><ul>{links}</ul></div>')
+    return f'<div class="moreNamesContainer h16"><ul>{links}</ul></div>'
+
+
+def artist_page(artist, *songs):
+    tag = "<ul class=subHeaderTags><li><a href=/browse/style/samba.html>Samba</a></ul>"
+    rows = "".join(f"<li><a href=/{artist}/{song}.html class=nameMusic>{song}</a>" for song in songs)
+    return f"<div id=artHeaderTitle><h1>{artist.title()}</h1></div>{tag}<ol id=alfabetMusicList>{rows}</ol>"
+
+
+def test_vagalume_takes_main_genres_only_and_stops_at_the_quota(crawl, site):
+    site.show("/browse/style/samba.html", style("pagodeiro", "sambista", "sem-indice"))
     site.show("/pagodeiro/index.js", index("pagodeiro", ["pagode", "samba"], ["nunca"]))
     site.show("/sambista/index.js", index("sambista", ["samba"], ["um", "dois", "tres", "quatro"], ["um", "dois"]))
-    tag = "<ul class=subHeaderTags><li><a href=/browse/style/samba.html>Samba</a></ul>"
-    rows = "".join(f"<li><a href=/sem-indice/{song}.html class=nameMusic>{song}</a>" for song in "ab")
-    row = f"<ol id=alfabetMusicList>{rows}</ol>"
-    site.show("/sem-indice/", f"<div id=artHeaderTitle><h1>Sem Índice</h1></div>{tag}{row}")
+    site.show("/sem-indice/", artist_page("sem-indice", "a", "b"))
     for path in ("/sambista/dois.html", "/sambista/tres.html", "/sem-indice/a.html", "/sem-indice/b.html"):
         site.show(path, vagalume_song())
     pair = "<div class='orig pair'><p>{}</p></div><div class='trad pair'><p>{}</p></div>"
@@ -226,6 +247,41 @@ def test_vagalume_takes_main_genres_only_and_stops_at_the_quota(crawl, site):
     assert done.stats["lyrics/index_fallbacks"] == 1
     assert "lyrics/failed" not in done.stats
     assert done.stats["lyrics/pages"] == done.stats["lyrics/pages_expected"]
+
+
+def test_vagalume_copes_with_what_a_real_site_does(crawl, site):
+    site.show("/browse/style/samba.html", style("sambista", "lida-na-pagina", "ilegivel", "recusado", "sumido"))
+    site.show("/browse/style/pagode.html", "<h1>Brand new</h1>")
+    site.show("/browse/style/rock.html", status=403)
+    songs = ("mexida", "recusada", "nova", "sumida")
+    site.show("/sambista/index.js", index("sambista", ["samba"], songs, translated=("mexida", "recusada")))
+    site.show("/sambista/mexida-traducao.html", "<h1>Brand new</h1>")
+    site.show("/sambista/recusada-traducao.html", status=403)
+    for path in ("/sambista/mexida.html", "/sambista/recusada.html", "/lida-na-pagina/a.html"):
+        site.show(path, vagalume_song())
+    site.show("/sambista/nova.html", "<h1>Brand new</h1>")
+    site.show("/lida-na-pagina/index.js", "<h1>Brand new</h1>")
+    site.show("/lida-na-pagina/", artist_page("lida-na-pagina", "a"))
+    site.show("/ilegivel/index.js", "<h1>Brand new</h1>")
+    site.show("/ilegivel/", "<h1>Brand new</h1>")
+    site.show("/recusado/index.js", status=403)
+
+    done = crawl("vagalume", site.url, "-a", "genres=Samba,Pagode,Rock")
+
+    found = {song["url"].removeprefix(site.url): song for song in done.songs}
+    assert set(found) == {"/sambista/mexida.html", "/sambista/recusada.html", "/lida-na-pagina/a.html"}
+    assert not any(song["is_translation"] for song in found.values())
+    counts = ("unparsed", "failed", "no_lyrics/not_found", "index_fallbacks")
+    assert {name: done.stats[f"lyrics/{name}"] for name in counts} == {
+        "unparsed": 4,  # a style, an artist's page, a translation, a song
+        "failed": 4,  # a style, an artist's index, an artist without any page, a translation
+        "no_lyrics/not_found": 1,
+        "index_fallbacks": 3,
+    }
+    assert (done.stats["finish_reason"], done.stats["lyrics/pages"]) == (
+        "finished",
+        done.stats["lyrics/pages_expected"],
+    )
 
 
 def test_a_killed_crawl_resumes_where_it_was(crawl, site):
