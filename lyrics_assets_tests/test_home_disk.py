@@ -11,12 +11,11 @@ from lyrics_assets.home_guard import HomeError, telling_of_a_full_disk
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance, run_job
 from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import Finished, run_lyrics
+from lyrics_assets_tests.conftest import SMALL, Finished, run_lyrics
 from lyrics_assets_tests.extraction import extracted
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
-SMALL = {"LYRICS_GENRES": "Samba,Rock,Gospel", "LYRICS_SONGS_PER_GENRE": "15"}
 TOO_SMALL = ("300k", "2m")
 """For Dagster's own databases; for MLflow's."""
 DATE = today()

@@ -1,4 +1,7 @@
-"""A date that is run twice is there once, and the second time asks the sites for nothing."""
+"""A date that is run again, by two commands at once and then by a third, is there once; its sites are asked once."""
+
+import subprocess
+from typing import NamedTuple
 
 import dagster as dg
 import pytest
@@ -7,19 +10,40 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.conftest import SMALL, Finished, run_lyrics, start_lyrics
 
-SMALL = {"LYRICS_GENRES": "Samba,Rock,Gospel", "LYRICS_SONGS_PER_GENRE": "15"}
+DATE = today()
+
+
+class Runs(NamedTuple):
+    """A home, and how the runs of today ended in it."""
+
+    home: object
+    together: list[Finished]
+    left: dict
+    """What the two that began together left."""
+    third: Finished
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Return the home of two runs of today."""
+def runs(tmp_path_factory):
+    """Run today twice at once and then a third time."""
     home = tmp_path_factory.mktemp("twice") / "home"
-    for _ in range(2):
-        finished = run_lyrics("run", "--home", home, **SMALL)
-        assert finished.code == 0, finished.err
-    return home
+    processes = [start_lyrics("run", "--home", home, streams=subprocess.PIPE, **SMALL) for _ in range(2)]
+    told = [process.communicate(timeout=200) for process in processes]
+    together = [Finished(process.returncode, *texts) for process, texts in zip(processes, told, strict=True)]
+    return Runs(home, together, contents(home), run_lyrics("run", "--home", home, **SMALL))
+
+
+def contents(home):
+    resources = build_resources(Settings(home=home))
+    return {
+        "models": [model.version for model in resources["tracking"].versions()],
+        "bentos": len(resources["bento_store"].tags()),
+        "dates": resources["feature_store"].dates(),
+        "songs": resources["feature_store"].read_date(DATE, ["song_id"])["song_id"].to_pylist(),
+        "mails": len(list((home / "outbox").glob("*.eml"))),
+    }
 
 
 def metadata(home, *key):
@@ -29,20 +53,28 @@ def metadata(home, *key):
     return {name: value.value for name, value in event.asset_materialization.metadata.items()}
 
 
+def test_of_two_that_begin_together_one_completes_and_nothing_is_there_twice(runs):
+    assert sorted(finished.code for finished in runs.together) == [0, 1], runs.together
+    (refused,) = [finished for finished in runs.together if finished.code]
+    assert "is in use by `lyrics run`" in refused.err
+    assert runs.left | {"songs": []} == {"models": [1], "bentos": 1, "dates": [DATE], "songs": [], "mails": 1}
+
+
 @pytest.mark.parametrize("site", ["letras", "vagalume"])
-def test_the_second_run_of_a_date_asks_the_sites_for_nothing(home, site):
-    crawl = metadata(home, "raw", site)
+def test_the_next_run_asks_the_sites_for_nothing(runs, site):
+    assert runs.third.code == 0, runs.third.err
+    crawl = metadata(runs.home, "raw", site)
     assert crawl["pages_fetched"] == 0
     assert crawl["pages_from_archive"] > 40
 
 
-def test_the_second_model_is_compared_with_the_first(home):
-    assert "not worse than the champion" in metadata(home, "evaluation_report")["promotion"]
-    assert [model.version for model in build_resources(Settings(home=home))["tracking"].versions()] == [2, 1]
+def test_its_model_is_compared_with_the_first(runs):
+    assert "not worse than the champion" in metadata(runs.home, "evaluation_report")["promotion"]
+    assert contents(runs.home)["models"] == [2, 1]
 
 
-def test_the_date_is_stored_once(home):
-    store = build_resources(Settings(home=home))["feature_store"]
-    assert store.dates() == [today()]
-    ids = store.read_date(today(), ["song_id"])["song_id"].to_pylist()
-    assert len(ids) == len(set(ids)) > 20
+def test_the_date_is_stored_once_with_the_same_songs(runs):
+    now = contents(runs.home)
+    assert now["dates"] == [DATE]
+    assert sorted(now["songs"]) == sorted(runs.left["songs"])
+    assert len(set(now["songs"])) == len(now["songs"]) > 20

@@ -7,7 +7,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import dagster as dg
 import psutil
@@ -18,23 +17,14 @@ from lyrics_assets.home_guard import HomeError, hold
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance, run_job, write_instance_config
 from lyrics_assets.settings import ROOT, Settings
-from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.conftest import SMALL, run_lyrics, start_lyrics
 from lyrics_assets_tests.registry import empty_database, register
 from lyrics_assets_tests.serving.parts import free_port
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
-LYRICS = Path(sys.executable).with_name("lyrics")
-SMALL = {"LYRICS_GENRES": "Samba,Rock,Gospel", "LYRICS_SONGS_PER_GENRE": "15"}
 DATE = today()
 PATIENCE_SECONDS = 60
-
-
-def start(*arguments, told=subprocess.DEVNULL, **environment):
-    """Start the command `lyrics` without settings of the machine's own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("LYRICS_")}
-    command = [LYRICS, *map(str, arguments)]
-    return subprocess.Popen(command, env=clean | environment, text=True, stdout=subprocess.DEVNULL, stderr=told)
 
 
 def wait_until(happened):
@@ -68,7 +58,7 @@ def kill_with_children(process):
 
 def test_a_second_command_is_refused_and_told_by_whom_until_the_first_is_killed(tmp_path):
     home = tmp_path / "home"
-    first = start("demo", "--home", home, **SMALL)
+    first = start_lyrics("demo", "--home", home, **SMALL)
     try:
         wait_until(lambda: names_holder(home))
         for arguments in (["run"], ["demo"]):
@@ -81,20 +71,6 @@ def test_a_second_command_is_refused_and_told_by_whom_until_the_first_is_killed(
     finally:
         kill_with_children(first)
     assert not is_held(home)
-
-
-def test_of_two_that_begin_together_one_completes_and_nothing_is_there_twice(tmp_path):
-    home = tmp_path / "home"
-    processes = [start("run", "--home", home, told=subprocess.PIPE, **SMALL) for _ in range(2)]
-    told = [process.communicate(timeout=200)[1] for process in processes]
-    assert sorted(process.returncode for process in processes) == [0, 1], told
-    (refusal,) = [text for process, text in zip(processes, told, strict=True) if process.returncode]
-    assert "is in use by `lyrics run`" in refusal
-    resources = build_resources(Settings(home=home))
-    assert [model.version for model in resources["tracking"].versions()] == [1]
-    assert len(resources["bento_store"].tags()) == 1
-    assert resources["feature_store"].dates() == [DATE]
-    assert len(list((home / "outbox").glob("*.eml"))) == 1
 
 
 def test_a_rollback_that_is_refused_has_changed_nothing(tmp_path, tmp_path_factory):
@@ -118,7 +94,7 @@ def test_a_second_ui_is_refused_even_if_the_first_command_was_killed_and_its_dae
         "LYRICS_LETRAS_URL": "http://127.0.0.1:9",
         "LYRICS_VAGALUME_URL": "http://127.0.0.1:9",
     }
-    first = start("ui", "--home", home, "--port", free_port(), **live)
+    first = start_lyrics("ui", "--home", home, "--port", free_port(), **live)
     own = psutil.Process(first.pid)
     try:
         wait_until(lambda: own.children() and names_holder(home, "ui"))
