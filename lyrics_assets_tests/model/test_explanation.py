@@ -138,6 +138,14 @@ def test_an_unknown_word_weighs_nothing():
     assert found.words[1].weight == 0
 
 
+def test_a_phrase_weighs_on_its_own_words_wherever_it_stands_in_a_line():
+    scorer = Scorer.compile(pipeline(*TWO_GENRES))
+    phrase = " ".join(normalise(songs("Samba")["lyrics"][0]).split("\n")[0].split()[:2])
+    assert phrase in scorer._blocks[0].index
+    alone, behind = scorer.explain(phrase, "Samba"), scorer.explain(f"漢字 {phrase}", "Samba")
+    assert [span.weight for span in behind.words] == pytest.approx([0, *(span.weight for span in alone.words)])
+
+
 def test_a_text_without_a_word_has_its_bias_alone():
     found = Scorer.compile(pipeline(*TWO_GENRES)).explain("...")
     assert (found.words, found.lines, found.logit) == ((), (), found.bias)

@@ -66,6 +66,17 @@ def test_a_difference_between_two_models_is_seen():
     assert largest_difference(other, scorer(*TWO_GENRES), list(learned["lyrics"])[:3]) > 0.01
 
 
+def test_the_difference_is_that_of_the_worst_text_wherever_it_stands():
+    learned = songs(*TWO_GENRES)
+    other = build_pipeline(SMALL.model_copy(update={"C": 0.5})).fit(learned["lyrics"], learned["genre"])
+    texts = list(learned["lyrics"])[:3]
+    apart = [largest_difference(other, scorer(*TWO_GENRES), [text]) for text in texts]
+    assert len(set(apart)) == 3
+    for turn in range(3):
+        turned = texts[turn:] + texts[:turn]
+        assert largest_difference(other, scorer(*TWO_GENRES), turned) == pytest.approx(max(apart), abs=1e-12)
+
+
 @BOTH
 def test_probabilities_sum_to_one_and_the_most_probable_comes_first(genres):
     for lyrics in [*songs(*genres)["lyrics"][::5], "", "zzz qqq"]:
@@ -131,6 +142,16 @@ def test_a_saved_model_gives_the_same_answers(saved):
     assert loaded.classes == scorer(*TWO_GENRES).classes
     for text in songs(*TWO_GENRES)["lyrics"][::7]:
         assert loaded.probabilities(text) == scorer(*TWO_GENRES).probabilities(text)
+
+
+@pytest.mark.parametrize("weighting", ["tfidf_sublinear", "bm25"])
+def test_a_model_of_longer_n_grams_gives_the_same_answers_when_it_was_saved(weighting, tmp_path):
+    learned = songs(*TWO_GENRES)
+    parameters = Hyperparameters(weighting=weighting, word_ngram_max=3, char_ngram_max=5, word_min_df=1, char_min_df=1)
+    model = Scorer.compile(build_pipeline(parameters).fit(learned["lyrics"], learned["genre"]))
+    model.save(tmp_path)
+    for text in learned["lyrics"][::9]:
+        assert Scorer.load(tmp_path).probabilities(text) == model.probabilities(text)
 
 
 def test_a_loaded_model_can_be_saved_again(saved, tmp_path):
@@ -252,6 +273,18 @@ def test_a_loaded_model_judges_and_explains_alike(saved):
 def test_a_header_of_other_genres_than_the_weights_is_refused(saved):
     header = json.loads((saved / "scorer.json").read_text())
     (saved / "scorer.json").write_text(json.dumps(header | {"classes": ["Gospel", "Polca", "Samba"]}))
+    with pytest.raises(ScorerError, match="header and weights disagree"):
+        Scorer.load(saved)
+
+
+@pytest.mark.parametrize("name", ["coefficients", "bias"])
+def test_weights_of_too_few_n_grams_or_genres_are_refused_even_with_their_checksum(saved, name):
+    with np.load(saved / "scorer.npz", allow_pickle=False) as arrays:
+        changed = dict(arrays) | {name: arrays[name][:-1]}
+    np.savez_compressed(saved / "scorer.npz", **changed)
+    header = json.loads((saved / "scorer.json").read_text())
+    digest = hashlib.sha256((saved / "scorer.npz").read_bytes()).hexdigest()
+    (saved / "scorer.json").write_text(json.dumps(header | {"sha256": digest}))
     with pytest.raises(ScorerError, match="header and weights disagree"):
         Scorer.load(saved)
 

@@ -50,6 +50,15 @@ def test_about_the_share_of_artists_that_was_asked_for_examines():
     assert (assign_splits(learned, 0.25, 3) == TEST).mean() == pytest.approx(0.25, abs=0.04)
 
 
+def test_an_artist_whose_place_is_the_share_itself_does_not_examine():
+    learned = made_up()
+    place = artist_position("Artista 7", 1)
+    splits = assign_splits(learned, place, 1)
+    assert set(splits[learned["artist"] == "Artista 7"]) == {TRAIN}
+    examining = learned.loc[splits == TEST, "artist"]
+    assert examining.map(lambda name: artist_position(name, 1)).max() < place
+
+
 def test_no_song_changes_sides_when_songs_are_added():
     everything = made_up(300)
     before = everything[everything["artist"].map(lambda name: int(name.split()[1]) < 150)]
@@ -170,6 +179,12 @@ def test_a_larger_share_of_artists_holds_the_smaller_one_and_every_genre():
         assert set(learned.loc[mask, "genre"]) == set(learned["genre"])
         # Whole artists.
         assert not set(learned.loc[mask, "artist"]) & set(learned.loc[~mask, "artist"])
+
+
+def test_which_artists_are_the_share_depends_on_the_seed():
+    learned = made_up()
+    first, again, other = (share_of_artists(learned, 0.25, seed).tolist() for seed in (0, 0, 1))
+    assert first == again != other
 
 
 def test_a_song_of_one_half_life_ago_counts_half_and_the_mean_is_one():
