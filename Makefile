@@ -9,7 +9,7 @@ demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that an
 	$(BIN)/lyrics demo
 
 test: .venv/dev          ## all tests, in random order, on all cores
-	$(BIN)/pytest -n auto --dist loadgroup --no-loadscope-reorder
+	$(BIN)/pytest -n auto
 
 ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
 	$(BIN)/lyrics ui

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import dagster as dg
 import pytest
 import sqlalchemy as sa
+from xdist.scheduler import LoadFileScheduling
 
 from lyrics_assets.runs import open_instance
 
@@ -119,19 +120,27 @@ LONGEST_FIRST = (
     *("test_run_twice.py", "test_two_at_once.py", "test_home_disk.py", "resources/test_hopsworks_store.py"),
 )
 """Files, so that no worker begins a long one when the others are about to end."""
-
-
-def file_of(item):
-    """Return the file of a test, as the suite names it."""
-    return item.path.relative_to(Path(__file__).parent).as_posix()
-
-
-def pytest_itemcollected(item):
-    """Give a file to one worker, for its fixtures' sake, and all that looks at the demonstration to the same one."""
-    item.add_marker(pytest.mark.xdist_group("demo" if "demo" in item.fixturenames else file_of(item)))
+LOOK_AT_DEMO = {"test_end_to_end.py", "test_notebook.py"}
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
     """Put the longest files first, whatever the order in which the others come."""
-    items.sort(key=lambda item: (*LONGEST_FIRST, file_of(item)).index(file_of(item)))
+    folder = Path(__file__).parent
+    names = {item: item.path.relative_to(folder).as_posix() for item in items}
+    items.sort(key=lambda item: (*LONGEST_FIRST, names[item]).index(names[item]))
+
+
+class Scheduling(LoadFileScheduling):
+    """Gives each file to one worker, in that order, and to a single one all that look at the demonstration."""
+
+    def _split_scope(self, nodeid):
+        file = super()._split_scope(nodeid)
+        return "demo" if Path(file).name in LOOK_AT_DEMO else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Share the tests out so, if there are several workers."""
+    config.option.loadscopereorder = False  # else by the number of tests, the long ones last
+    return Scheduling(config, log)
