@@ -210,7 +210,7 @@ def _drift(lake: "Lake") -> Status | None:
     if not lake.exists(_DRIFT):
         return None
     report = lake.read_json(_DRIFT)
-    return {"date": report["date"], "drifted": list(report["drifted"])}
+    return {name: report[name] for name in ("date", "drifted", "warned")}
 
 
 def _costs(lake: "Lake") -> Status | None:

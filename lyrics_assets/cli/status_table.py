@@ -40,7 +40,8 @@ def _facts(status: Status) -> list[tuple[str, str]]:
     for alias, model in (status["models"] or {}).items():
         rows.append((alias, _model(model)))
     if drift := status["drift"]:
-        rows.append(("drift", f"{drift['date']}: {', '.join(drift['drifted']) or 'none'}"))
+        warned = f"; warned of: {', '.join(drift['warned'])}" if drift["warned"] else ""
+        rows.append(("drift", f"{drift['date']}: {', '.join(drift['drifted']) or 'none'}{warned}"))
     if bento := status["bento"]:
         rows.append(("newest Bento", f"{bento['tag']}, model version {bento['model_version'] or 'unknown'}"))
     if runs := status["runs"]:

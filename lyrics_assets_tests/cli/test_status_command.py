@@ -90,7 +90,7 @@ def filled(tmp_path_factory):
         resources["feature_store"].replace_date(dataset("Samba", "Gospel", date=date).songs)
         for source in SOURCES:
             resources["lake"].write_bytes(raw_name(source, str(date)), b"{}\n")
-    resources["lake"].write_json("reports/drift/newest.json", {"date": str(today()), "drifted": []})
+    resources["lake"].write_json("reports/drift/newest.json", {"date": str(today()), "drifted": [], "warned": ["traffic"]})
     resources["mailer"].send("Lyrics classifier: version 1", "text")
     write_bento(home, 1)
     run_job(home)
@@ -131,7 +131,7 @@ def test_a_healthy_home_is_told_at_a_glance(filled):
         f"songs of letras    {today()}",
         f"{today()}, 2 dates since {today() - dt.timedelta(days=1)}",
         "version 1, macro-F1 0.512, trained",
-        f"{today()}: none",
+        f"{today()}: none; warned of: traffic",
         "lyrics_genre:aaaa, model version 1",
         "extraction_job: success",
         "Lyrics classifier: version 1",
@@ -227,7 +227,7 @@ def test_what_is_late_is_told_with_since_when(filled):
 
 def test_drift_and_an_old_bento_and_a_missing_source_are_problems(home):
     lake = build_resources(Settings(home=home))["lake"]
-    lake.write_json("reports/drift/newest.json", {"date": str(today()), "drifted": ["vocabulary", "genres"]})
+    lake.write_json("reports/drift/newest.json", {"date": str(today()), "drifted": ["vocabulary", "genres"], "warned": []})
     shutil.rmtree(home / "lake" / "raw" / "vagalume")
     write_bento(home, 2, "bbbb")
     assert facts(home)["problems"] == [
