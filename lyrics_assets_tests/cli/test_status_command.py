@@ -90,7 +90,8 @@ def filled(tmp_path_factory):
         resources["feature_store"].replace_date(dataset("Samba", "Gospel", date=date).songs)
         for source in SOURCES:
             resources["lake"].write_bytes(raw_name(source, str(date)), b"{}\n")
-    resources["lake"].write_json("reports/drift/newest.json", {"date": str(today()), "drifted": [], "warned": ["traffic"]})
+    drift = {"date": str(today()), "drifted": [], "warned": ["traffic"]}
+    resources["lake"].write_json("reports/drift/newest.json", drift)
     resources["mailer"].send("Lyrics classifier: version 1", "text")
     write_bento(home, 1)
     run_job(home)
@@ -227,7 +228,8 @@ def test_what_is_late_is_told_with_since_when(filled):
 
 def test_drift_and_an_old_bento_and_a_missing_source_are_problems(home):
     lake = build_resources(Settings(home=home))["lake"]
-    lake.write_json("reports/drift/newest.json", {"date": str(today()), "drifted": ["vocabulary", "genres"], "warned": []})
+    drift = {"date": str(today()), "drifted": ["vocabulary", "genres"], "warned": []}
+    lake.write_json("reports/drift/newest.json", drift)
     shutil.rmtree(home / "lake" / "raw" / "vagalume")
     write_bento(home, 2, "bbbb")
     assert facts(home)["problems"] == [
