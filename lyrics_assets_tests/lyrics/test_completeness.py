@@ -3,7 +3,7 @@
 import pytest
 from pydantic import ValidationError
 
-from lyrics_assets.lyrics.completeness import Bounds, broken_bounds
+from lyrics_assets.lyrics.completeness import MIN_MATCHES_EXPECTED, Bounds, broken_bounds, lost_markup
 
 GENRES = ("Samba", "MPB")
 CLEAN = {
@@ -98,3 +98,42 @@ def test_three_pages_are_shown_as_examples_of_their_own_kind():
 def test_a_share_above_one_is_no_bound(field):
     with pytest.raises(ValidationError, match=field):
         Bounds(**{field: 1.5})
+
+
+BEFORE = {
+    "lyrics/parsed/letras song": 100,
+    "lyrics/matched/letras song/lyric-original": 90,
+    "lyrics/matched/letras song/cnt-letra": 4,
+    "lyrics/parsed/letras chart": 15,
+    "lyrics/matched/letras chart/rows": 15,
+    "lyrics/songs": 94,
+}
+
+
+def test_markup_that_matched_on_many_pages_and_now_on_none_is_lost():
+    now = BEFORE | {"lyrics/matched/letras song/lyric-original": 0, "lyrics/parsed/letras song": 80}
+    assert lost_markup(now, BEFORE) == [
+        "markup of letras song: lyric-original matched on 90 of 100 pages before, on 0 of 80 now"
+    ]
+
+
+def test_markup_that_still_matches_somewhere_is_not_lost():
+    assert lost_markup(BEFORE | {"lyrics/matched/letras song/lyric-original": 1}, BEFORE) == []
+
+
+@pytest.mark.parametrize(("pages", "is_lost"), [(9, False), (10, True)])
+def test_markup_is_lost_only_where_its_absence_is_no_chance(pages, is_lost):
+    """It matched on half of the pages before, so that 10 pages now are just enough."""
+    before = {"lyrics/parsed/vagalume song": 40, "lyrics/matched/vagalume song/langID": 20}
+    assert (pages / 2 == MIN_MATCHES_EXPECTED) is is_lost
+    assert bool(lost_markup({"lyrics/parsed/vagalume song": pages}, before)) is is_lost
+
+
+@pytest.mark.parametrize("kind", ["letras song", "letras chart"])
+def test_nothing_is_lost_of_a_kind_of_page_that_was_not_asked_for(kind):
+    now = {name: 0 if kind in name else count for name, count in BEFORE.items()}
+    assert lost_markup(now, BEFORE) == []
+
+
+def test_a_first_crawl_has_lost_nothing():
+    assert lost_markup(BEFORE, {}) == []

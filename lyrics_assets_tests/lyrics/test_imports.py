@@ -17,6 +17,7 @@ from lyrics_assets.lyrics.imports import (
     ImportFileError,
     RowError,
     check_file,
+    import_rejects_name,
     import_songs,
     parse_rules,
     read_rows,
@@ -388,3 +389,50 @@ def test_lists_and_times_of_a_parquet_are_read(write):
     when = dt.datetime(2026, 11, 24, 8, tzinfo=dt.UTC)
     ((found,), _, _) = load(write("a.parquet", as_parquet([ROW | {"composers": ["Ana"], "fetched_at": when}])))
     assert (found["composers"], found["fetched_at"]) == (["Ana"], "2026-11-24T08:00:00+00:00")
+
+
+def test_the_tally_tells_rejects_and_genres_by_how_many(write):
+    rows = [ROW, ROW | {"genre": "Rock"}, ROW | {"genre": "Rock"}, ROW | {"artist": ""}, ROW | {"artist": ""}]
+    *_, tally = load(write("a.jsonl", as_json_lines([*rows, ROW | {"genre": "Polca"}]) + b"[]\n"))
+    first, second, *rejects, imported, rock, samba = tally.lines()
+    assert (first, second, imported) == (("rows read", 7), ("rejected", 4), ("songs imported", 3))
+    assert (rock, samba) == (("  Rock", 2), ("  Samba", 1))
+    assert [count for _, count in rejects] == [2, 1, 1]
+    assert all(name.startswith("  ") for name, _ in rejects)
+    assert sum(name.endswith("(row)") for name, _ in rejects) == 1
+
+
+def test_rejects_of_each_source_and_date_have_a_name_of_their_own():
+    names = {import_rejects_name(source, date) for source in ("um", "dois") for date in ("2026-11-20", "2026-11-21")}
+    assert len(names) == 4
+
+
+def test_a_file_that_cannot_be_read_is_told_before_its_rows_are(write):
+    with pytest.raises(ImportFileError, match=r"a\.csv\.gz: cannot be read"):
+        check_file(write("a.csv.gz", gzip.compress(as_csv([ROW]))[:12]), RULES)
+
+
+def test_a_parquet_with_two_columns_of_one_name_is_refused(write):
+    sink = io.BytesIO()
+    columns = [pa.array(["Um"]), pa.array(["Dois"])]
+    pq.write_table(pa.Table.from_arrays(columns, names=["title", "title"]), sink)
+    with pytest.raises(ImportFileError, match="has two columns of one name"):
+        check_file(write("a.parquet", sink.getvalue()), RULES)
+
+
+def test_a_damaged_page_of_a_parquet_is_told(write):
+    content = bytearray(as_parquet([ROW]))
+    content[4:40] = bytes(36)  # the first page's head; the file's own foot is whole
+    path = write("a.parquet", bytes(content))
+    check_file(path, RULES)
+    with pytest.raises(ImportFileError, match=r"a\.parquet: cannot be read"):
+        load(path)
+
+
+def test_a_parquet_whose_text_is_no_unicode_is_refused_with_the_row_before(write):
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist([ROW, ROW])
+    titles = pa.array([b"Janela", b"\xff\xfe"]).view(pa.string())
+    pq.write_table(table.set_column(table.column_names.index("title"), "title", titles), sink)
+    with pytest.raises(ImportFileError, match=r"a\.parquet: behind row 0: .*utf-8"):
+        load(write("a.parquet", sink.getvalue()))

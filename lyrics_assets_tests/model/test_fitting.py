@@ -131,6 +131,22 @@ def test_a_genre_of_two_songs_is_learned(artists):
     assert (learned.loc[found.out_of_fold.index, "genre"] == "Polca").sum() == (2 if len(set(artists)) == 2 else 0)
 
 
+def test_what_a_fold_could_not_have_learned_is_not_judged_by_it():
+    """Each genre has one artist alone, so that a fold that keeps one back knows the other two genres at most."""
+    learned = pd.concat([few(genre, [genre] * 3) for genre in ("Polca", "Samba", "Valsa")], ignore_index=True)
+    learned["lyrics_group"] = learned.index.astype(str)
+    found = fit_classifier(learned, SMALL.model_copy(update={"char_min_df": 1}), n_folds=3)
+    assert list(found.pipeline.classes_) == ["Polca", "Samba", "Valsa"]
+    assert len(found.out_of_fold) == 0
+
+
+def test_a_fold_that_is_left_with_one_genre_is_passed_over():
+    learned = pd.concat([few("Polca", ["Um"] * 4), few("Samba", ["Dois", "Três", "Quatro"])], ignore_index=True)
+    learned["lyrics_group"] = learned.index.astype(str)
+    found = fit_classifier(learned, SMALL.model_copy(update={"char_min_df": 1}), n_folds=2)
+    assert set(learned.loc[found.out_of_fold.index, "genre"]) == {"Samba"}
+
+
 def test_two_songs_of_one_artist_are_learned_without_calibration():
     learned = pd.concat([few("Polca", ["Um"]), few("Samba", ["Um"])], ignore_index=True)
     found = fit_classifier(learned, SMALL.model_copy(update={"char_min_df": 1}))

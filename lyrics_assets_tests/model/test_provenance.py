@@ -6,6 +6,7 @@ from importlib.metadata import version
 import pandas as pd
 import pytest
 
+from lyrics_assets.model import provenance
 from lyrics_assets.model.provenance import TrainingSetFacts, code_version, digest
 from lyrics_assets.settings import ROOT
 
@@ -101,6 +102,19 @@ def test_a_folder_of_its_own_or_of_another_checkout_is_named_by_the_release(chec
 def test_without_git_the_release_is_told(checkout, monkeypatch):
     monkeypatch.setenv("PATH", "")
     assert code_version(checkout) == RELEASED
+
+
+def test_a_git_that_cannot_be_run_is_no_git(checkout, tmp_path_factory, monkeypatch):
+    folder = tmp_path_factory.mktemp("bin")
+    (folder / "git").write_bytes(b"\0")
+    (folder / "git").chmod(0o755)
+    monkeypatch.setenv("PATH", str(folder))
+    assert code_version(checkout) == RELEASED
+
+
+def test_a_package_that_was_never_installed_is_release_0(checkout, monkeypatch):
+    monkeypatch.setattr(provenance, "_PACKAGE", "a-package-of-nobody")
+    assert code_version(checkout).startswith("0+g")
 
 
 def test_the_project_itself_has_a_version_without_a_path():

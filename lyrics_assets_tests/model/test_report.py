@@ -2,17 +2,25 @@
 
 import base64
 import html
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
 
 import numpy as np
 import pytest
+from PIL import Image
 from threadpoolctl import threadpool_limits
 
 from lyrics_assets.model.baselines import MAJORITY, ORIGINAL
 from lyrics_assets.model.classifier import build_pipeline
-from lyrics_assets.model.figures import calibration_svg, confusion_picture, learning_curve_svg
+from lyrics_assets.model.figures import (
+    calibration_picture,
+    calibration_svg,
+    confusion_picture,
+    learning_curve_picture,
+    learning_curve_svg,
+)
 from lyrics_assets.model.fitting import fit_classifier
 from lyrics_assets.model.promotion import learned_songs
 from lyrics_assets.model.report import (
@@ -217,6 +225,10 @@ def test_the_files_are_the_figures_the_page_and_the_pictures(files, report):
     assert files["report.html"].startswith(b"<!doctype html>")
 
 
+def test_without_a_learning_curve_there_is_no_picture_of_one(small, files):
+    assert set(files) - set(report_files(small)) == {"learning_curve.svg"}
+
+
 def test_the_metrics_have_names_that_a_tracking_server_allows(report):
     metrics = report_metrics(report)
     assert all(re.fullmatch(r"[a-z0-9_/]+", name) for name in metrics)
@@ -255,6 +267,25 @@ def test_the_curves_are_drawings_with_a_mark_for_each_point_inside_the_frame(rep
     _, _, width, height = map(float, root.get("viewBox").split())
     assert all(0 < float(node.get("cx")) < width and 0 < float(node.get("cy")) < height for node in circles)
     assert all("songs" in node[0].text for node in circles)
+
+
+def marked(png):
+    """Return the share of a picture's pixels that are of the colour of its marks."""
+    pixels = np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
+    red, green, blue = (pixels[..., channel] for channel in range(3))
+    return float(((blue > red + 60) & (blue > green)).mean())
+
+
+@pytest.mark.parametrize("draw", [calibration_picture, learning_curve_picture])
+def test_a_mail_gets_the_curves_as_pictures_with_a_mark_for_each_point(report, draw):
+    points = report["calibration_curve"] if draw is calibration_picture else report["learning_curve"]["points"]
+    assert len(points) > 1
+    assert draw(points).startswith(PNG_SIGNATURE)
+    assert 0 < marked(draw(points[:1])) < marked(draw(points)) < 0.2
+
+
+def test_without_points_the_calibration_is_an_empty_frame():
+    assert marked(calibration_picture([])) == 0
 
 
 def test_a_learning_curve_of_one_point_that_is_always_right_can_be_drawn():

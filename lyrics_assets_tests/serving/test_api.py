@@ -1,5 +1,6 @@
 """The HTTP API in this process: answers, refusals of one shape, headers, limits; any text gets an answer or a 400."""
 
+import asyncio
 import json
 
 import pytest
@@ -398,3 +399,58 @@ def test_a_fault_behind_the_api_is_a_500_of_the_same_shape(caplog):
 
 async def _failing(scope, receive, send):
     raise RuntimeError("palavra-que-ninguém-escreveria")
+
+
+def answering(*messages, fault=None):
+    """Return an application that sends these messages and then, if it is one, raises the fault."""
+
+    async def app(scope, receive, send):
+        for message in messages:
+            await send(message)
+        if fault is not None:
+            raise fault
+
+    return app
+
+
+def started(status=200, **headers):
+    lines = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+    return {"type": "http.response.start", "status": status, "headers": lines}
+
+
+BODY = {"type": "http.response.body", "body": b"of another application"}
+
+
+def test_how_long_a_page_may_be_kept_is_left_to_who_says_so():
+    kept = client(answering(started(cache_control="max-age=60"), BODY)).get("/x").headers
+    assert kept["cache-control"] == "max-age=60"
+    assert kept["x-content-type-options"] == "nosniff"
+    assert client(answering(started(), BODY)).get("/x").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    ("status", "told", "code"),
+    [
+        (418, 400, "invalid_request"),
+        (413, 400, "invalid_request"),
+        (503, 503, "not_ready"),
+        (502, 500, "internal_error"),
+    ],
+)
+def test_a_refusal_from_behind_the_api_has_the_shape_of_its_own(status, told, code):
+    refusal(client(answering(started(status), BODY)).get("/x"), told, code)
+
+
+def test_an_answer_that_breaks_off_is_not_ended_as_if_it_were_whole(caplog):
+    broken = api(answering(started(), {**BODY, "more_body": True}, fault=RuntimeError(DRAFT)))
+    sent = run(broken, [], path="/x", method="GET")
+    assert [message["type"] for message in sent] == ["http.response.start", "http.response.body"]
+    assert sent[-1]["more_body"] is True
+    assert "RuntimeError" in caplog.text
+    assert DRAFT[:20] not in caplog.text
+
+
+def test_a_request_that_is_cancelled_is_no_fault(caplog):
+    with pytest.raises(asyncio.CancelledError):
+        run(api(answering(fault=asyncio.CancelledError())), [], path="/x", method="GET")
+    assert caplog.text == ""

@@ -56,6 +56,19 @@ def test_the_memory_of_clients_is_bounded():
     assert limiter.take(str(MAX_CLIENTS * 3 - 1)) > 0
 
 
+def test_of_full_memory_those_who_may_ask_at_will_again_are_forgotten_first():
+    clock = Clock()
+    limiter = RateLimiter(1, clock)
+    for number in range(MAX_CLIENTS - 1):
+        limiter.take(str(number))
+    clock.now = 59.0
+    limiter.take("late")
+    clock.now = 61.0
+    limiter.take("later")
+    assert set(limiter._due) == {"late", "later"}
+    assert limiter.take("late") > 0
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "name"),
     [
