@@ -61,9 +61,6 @@ class TextNormalizer(TransformerMixin, BaseEstimator):
         """Return `normalise` of each lyric."""
         return [normalise(lyrics) for lyrics in X]
 
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
-
 
 class NgramCounts(TransformerMixin, BaseEstimator):
     """Counts the n-grams of normalised texts: scikit-learn's CountVectorizer for an `Analyzer`, several times faster.
