@@ -146,6 +146,29 @@ def test_a_cluster_without_workers_is_named(learned):
         search_songs(parse_sweep(SWEEP), learned, 3, workers=dask_cluster(empty.scheduler_address, timeout=0.5))
 
 
+def test_a_cluster_that_loses_all_its_workers_is_named(learned):
+    """The last one leaves when the first score is there."""
+    import distributed
+
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=1,
+        processes=True,
+        dashboard_address="127.0.0.1:0",
+        host="127.0.0.1",
+        silence_logs=50,
+    ) as shrinking:
+
+        class Shrinking(Journal):
+            def add(self, result):
+                super().add(result)
+                shrinking.scale(0)
+
+        here = dask_cluster(shrinking.scheduler_address, timeout=2.0)
+        with pytest.raises(SearchError, match=r"has lost all its workers for 2 s"):
+            search(parse_sweep(SWEEP), CrossValidation(learned, 3), journal=Shrinking(), workers=here)
+
+
 def test_workers_of_other_code_are_refused(learned, cluster, monkeypatch):
     monkeypatch.setattr(cross_validation, "_LIBRARIES", ("numpy",))
     with pytest.raises(SearchError, match="has not this project's code and libraries"):

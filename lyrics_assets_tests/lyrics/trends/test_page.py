@@ -163,6 +163,12 @@ def test_a_terminal_shows_all_genres_or_one_in_full(report):
     assert max(len(line) for line in (every + samba).splitlines()) <= 120
 
 
+def test_a_terminal_says_what_one_date_lacks():
+    told = printed(trends_of({0: OLD}))
+    assert f"Trends, {day(0)} to {day(0)}" in told
+    assert "a trend needs two" in told
+
+
 def test_a_terminal_says_that_a_genre_is_too_small_and_which_songs_came(report):
     small = printed(report, "R&B")
     assert "Too few songs of R&B in one of the periods" in small
