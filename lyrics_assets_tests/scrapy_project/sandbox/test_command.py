@@ -78,6 +78,19 @@ def test_a_port_in_use_is_named(songbook: Path) -> None:
     assert "in use" in message
 
 
+def test_an_address_of_the_sixth_version_is_told_in_brackets(songbook: Path) -> None:
+    try:
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+    except OSError as error:
+        pytest.skip(f"this machine has no loopback of IPv6: {error}")
+    with start(f"--songbook={songbook}", "--host=::1", "--exit-with-stdin", *ANY_PORTS) as process:
+        assert process.stdout is not None
+        addresses = json.loads(process.stdout.readline())
+        assert all(address.startswith("http://[::1]:") for address in addresses.values())
+        assert httpx.get(addresses["letras"]).status_code == 200
+        process.communicate(timeout=10)
+
+
 def test_a_missing_songbook_is_named(tmp_path: Path) -> None:
     assert str(tmp_path / "none.jsonl") in refusal(f"--songbook={tmp_path / 'none.jsonl'}", *ANY_PORTS)
     assert "no *.jsonl file" in refusal(f"--songbook={tmp_path}", *ANY_PORTS)

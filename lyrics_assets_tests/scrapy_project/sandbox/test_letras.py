@@ -142,6 +142,19 @@ def test_an_unknown_song_leads_to_another_one_of_the_artist(sites: Sites) -> Non
     assert response.history[0].status_code == 302
 
 
+def test_a_translation_of_an_unknown_song_leads_to_another_one_of_the_artist(sites: Sites) -> None:
+    response = sites.letras.get("/duas-casas/nunca-gravada/traducao.html")
+    assert response.status_code == 302
+    assert re.fullmatch(r"/duas-casas/[^/]+/", response.headers["location"])
+
+
+def test_the_year_of_a_song_is_told_where_the_songbook_knows_it(sites: Sites) -> None:
+    known, unknown = (sites.letras.get(f"/duas-casas/{slug}/").text for slug in ("so-um", "so-dois"))
+    assert '"datePublished": "1999"' in known
+    assert '"@type": "MusicRecording"' in unknown
+    assert "datePublished" not in unknown
+
+
 def test_every_chart_holds_a_removed_song_and_some_an_instrumental_one(sites: Sites) -> None:
     found = {}
     for slug in ("samba", "rock", "k-pop", "mpb", "pagode"):
