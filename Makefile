@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export UV_COMPILE_BYTECODE := 1
 
-.PHONY: demo test ui serve notebook lint lock audit clean bench bench-load
+.PHONY: demo test ui serve notebook lint lock audit clean bench bench-full bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
@@ -26,21 +26,14 @@ lint: .venv/dev          ## style, formatting, types, the direction of imports
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
-bench: .venv/ready       ## what things cost, from the crawl to the answer; about an hour
-	$(BIN)/python -m benchmarks.load
-	$(BIN)/python -m benchmarks.archive
-	$(BIN)/python -m benchmarks.crawl
-	$(BIN)/python -m benchmarks.dataset
-	$(BIN)/python -m benchmarks.store
-	$(BIN)/python -m benchmarks.search
-	$(BIN)/python -m benchmarks.scorer
-	$(BIN)/python -m benchmarks.serving
-	$(BIN)/python -m benchmarks.day
-	$(BIN)/python -m benchmarks.daemon
-	$(BIN)/python -m benchmarks.drift
+bench: .venv/dev         ## what things cost beside their peers, at small sizes: some minutes; writes docs/benchmarks.md
+	$(BIN)/python -m benchmarks
 
-bench-load: .venv/ready  ## seconds to load the code location, beside importing dagster alone
-	$(BIN)/python -m benchmarks.load
+bench-full: .venv/dev    ## the same at the real sizes: some hours
+	$(BIN)/python -m benchmarks --full
+
+bench-load: .venv/dev    ## seconds to load the code location, beside importing dagster alone
+	$(BIN)/python -m benchmarks load
 
 lock: .venv/uv           ## compile requirements.lock anew from pyproject.toml
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-annotate --no-emit-index-url --upgrade \

@@ -6,17 +6,27 @@ import tempfile
 import time
 import zlib
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.corpus import write_songbook
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, side_by_side
 from scrapy_project.archive import COMPRESSION_LEVEL, PAGES, Archive, Page
 from scrapy_project.sandbox.songbook import load_songbook
 
-SIZES = (10_000, 200_000)
-LOOK_UPS = 2_000
+LOOK_UPS, STORED = 2_000, 200
 DAYS = 20
 DATE = dt.date(2026, 11, 1)
 CHUNK = 5_000
+
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    pages: tuple[int, ...]
+    """That the archive holds, ever more."""
+
+
+QUICK, FULL = Sizes((2_000, 20_000)), Sizes((10_000, 200_000))
 
 
 def fingerprint(number: int) -> str:
@@ -52,33 +62,35 @@ def fill(archive: Archive, pages: list[bytes], start: int, stop: int) -> None:
             connection.execute(PAGES.insert(), rows)
 
 
-def measure() -> list[Figure]:
-    """Return all figures; takes about a minute."""
-    figures = []
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
+    columns = []
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         pages = sample_pages(folder)
         archive, filled = Archive(f"sqlite:///{folder / 'pages.sqlite'}"), 0
-        for size in SIZES:
+        for size in sizes.pages:
             fill(archive, pages, filled, size)
             filled = size
-            on = f"{size:,} pages, SQLite"
             started = time.perf_counter()
             for number in range(LOOK_UPS):
                 archive.find(fingerprint(number * (size // LOOK_UPS)), DATE + dt.timedelta(days=DAYS), 30)
-            figures.append(Figure("a look-up", (time.perf_counter() - started) / LOOK_UPS * 1000, "ms", on))
+            look_up = (time.perf_counter() - started) / LOOK_UPS * 1000
             started = time.perf_counter()
-            for number in range(200):
+            for number in range(STORED):
                 page = Page("https://letras.example/", 200, {}, pages[number % len(pages)], dt.datetime.now(dt.UTC))
                 archive.store(fingerprint(-number - 1), DATE, "letras", page)
-            figures.append(Figure("storing a page", (time.perf_counter() - started) / 200 * 1000, "ms", on))
+            store = (time.perf_counter() - started) / STORED * 1000
             on_disk = (folder / "pages.sqlite").stat().st_size / size
-            figures.append(Figure("on disk", on_disk, "bytes a page", on))
-        mean = sum(map(len, pages)) / len(pages)
-        figures.append(Figure("a page as it was downloaded", mean, "bytes", "150 made-up song pages"))
+            columns.append(
+                [
+                    Figure("a look-up", look_up, "ms", ""),
+                    Figure("storing a page", store, "ms", ""),
+                    Figure("on disk", on_disk, "bytes a page", ""),
+                ]
+            )
         archive.close()
-    return figures
-
-
-if __name__ == "__main__":
-    show("archive", measure())
+    mean = sum(map(len, pages)) / len(pages)
+    on = "; ".join(f"{size:,}" for size in sizes.pages)
+    figures = side_by_side(columns, f"{on} pages, SQLite")
+    return [*figures, Figure("a page as it was downloaded", mean, "bytes", f"{len(pages)} made-up song pages")]

@@ -1,9 +1,8 @@
 """What Dagster costs while nothing happens: memory and processor time of daemon, webserver and code location.
 
-`python -m benchmarks.daemon --minutes 60` watches `lyrics ui` for an hour with every schedule and sensor on.
+Watches `lyrics ui` with every schedule and sensor on.
 """
 
-import argparse
 import os
 import signal
 import socket
@@ -13,13 +12,23 @@ import tempfile
 import time
 from collections import defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil
 
-from benchmarks.figures import Figure, show
+from benchmarks.child import output_of
+from benchmarks.figures import Figure
 
-SETTLE_SECONDS = 120
-"""Before the first look: code locations load, and each kind of tick has happened once."""
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    settle_seconds: int
+    """Before the first look: code locations load, and each kind of tick has happened once."""
+    minutes: int
+
+
+QUICK, FULL = Sizes(30, 1), Sizes(120, 60)
 SAMPLE_SECONDS = 10
 _NAMES = {
     "webserver": "dagster_webserver",
@@ -29,8 +38,8 @@ _NAMES = {
 }
 
 
-def measure(minutes: float) -> list[Figure]:
-    """Return the figures; takes so many minutes and three more."""
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder) / "home"
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -45,8 +54,8 @@ def measure(minutes: float) -> list[Figure]:
         )
         try:
             _turn_on(home)
-            time.sleep(SETTLE_SECONDS)
-            return _watch(process, minutes)
+            time.sleep(sizes.settle_seconds)
+            return _watch(process, sizes.minutes)
         finally:
             os.killpg(process.pid, signal.SIGTERM)
             psutil.wait_procs([process], timeout=30)
@@ -58,11 +67,10 @@ def _turn_on(home: Path) -> None:
     while not (home / "dagster" / "dagster.yaml").exists():
         time.sleep(0.2)
     for kind in ("schedule", "sensor"):
-        command = [sys.executable, "-m", "dagster", kind, "start", "--start-all"]
-        subprocess.run(command, env=environment, check=True, capture_output=True)
+        output_of([sys.executable, "-m", "dagster", kind, "start", "--start-all"], environment)
 
 
-def _watch(process: psutil.Popen, minutes: float) -> list[Figure]:
+def _watch(process: psutil.Popen, minutes: int) -> list[Figure]:
     began, cpu_before = time.monotonic(), _cpu(process)
     memory: dict[str, list[float]] = defaultdict(list)
     while time.monotonic() - began < 60 * minutes:
@@ -70,15 +78,12 @@ def _watch(process: psutil.Popen, minutes: float) -> list[Figure]:
             memory[name].append(megabytes)
         time.sleep(SAMPLE_SECONDS)
     seconds = time.monotonic() - began
-    on = f"{minutes:.0f} minutes, all schedules and sensors on, nothing to do"
+    on = f"{minutes} min, all schedules and sensors on, nothing to do"
     figures = [Figure("processor time of all", 100 * (_cpu(process) - cpu_before) / seconds, "% of a core", on)]
     for name, samples in memory.items():
         tenth = max(1, len(samples) // 10)
         first, last = (sum(part) / tenth for part in (samples[:tenth], samples[-tenth:]))
-        figures += [
-            Figure(f"{name}: resident memory, first tenth", first, "MB", on),
-            Figure(f"{name}: resident memory, last tenth", last, "MB", on),
-        ]
+        figures.append(Figure(f"{name}: resident memory in the first; last tenth", (first, last), "MB", on))
     return figures
 
 
@@ -102,15 +107,9 @@ def _memory(process: psutil.Popen) -> dict[str, float]:
     for one in _family(process):
         try:
             line = " ".join(one.cmdline())
-            found[next((name for name, mark in _NAMES.items() if mark in line), "others")] += (
+            found[next((name for name, mark in _NAMES.items() if mark in line), "sandbox, supervisor")] += (
                 one.memory_info().rss / 1e6
             )
         except psutil.NoSuchProcess:
             continue
     return found
-
-
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=10)
-    show("daemon", measure(parser.parse_args().minutes))

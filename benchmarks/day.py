@@ -4,22 +4,32 @@ The figures of steps are processor time, as the project's own costs report measu
 """
 
 import datetime as dt
-import json
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks.child import found_by
 from benchmarks.dataset import write_raw
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, side_by_side
 from benchmarks.store import Dates
 from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.settings import Settings
 
-SIZES = ((1_000, 10), (1_000, 100), (1_000, 365), (10_000, 10), (10_000, 100), (100_000, 10))
-"""Songs a date, and dates stored before."""
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    genres: str
+    """Of the demonstration's day, parted by commas; all if empty."""
+    songs: tuple[int, ...]
+    """A date, after the fewest dates."""
+    dates: tuple[int, ...]
+    """Stored before a date of the fewest songs."""
+
+
+QUICK = Sizes("Samba,Rock,Gospel", (300,), (5,))
+FULL = Sizes("", (1_000, 10_000, 100_000), (10, 100, 365))
 STEPS = ("lyrics", "lyrics_features", "trends_report", "drift_report")
 ASSETS = ("lyrics", "lyrics_features")
 
@@ -27,7 +37,7 @@ QUIET_DAY = """
 import json, sys, time
 from pathlib import Path
 from benchmarks.day import live
-print(json.dumps(live(Path(sys.argv[1]), sys.argv[2:])))
+print(json.dumps(live(Path(sys.argv[1]), *sys.argv[2:])))
 """
 # Ended at once: threads of a library now and then abort a process that ends by itself, after its answer.
 GROWN_DAY = """
@@ -39,22 +49,21 @@ os._exit(0)
 """
 
 
-def measure_quiet_day() -> list[Figure]:
+def measure_quiet_day(genres: str) -> list[Figure]:
     """Measure a day of the sandbox, from its sites to the reports, in a home that knows all but a few of its songs."""
     from scrapy_project.sandbox.launcher import running_sandbox
     from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
     with tempfile.TemporaryDirectory() as folder, running_sandbox(PACKAGED_SONGBOOK) as addresses:
-        found = _run(QUIET_DAY, Path(folder) / "home", *(addresses[site] for site in ("letras", "vagalume")))
-    on = f"the demo's {found['songs']} songs, {found['new_songs']} of them new, sandbox at its full speed"
+        found = found_by(QUIET_DAY, Path(folder) / "home", addresses["letras"], addresses["vagalume"], genres)
+    on = f"the demonstration's {found['songs']} songs, {found['new_songs']} of them new, sandbox at its full speed"
     return [
         Figure("a quiet day", found["seconds"], "s", on, "under 60"),
-        Figure("a quiet day: extraction", found["extraction"], "s", on),
-        Figure("a quiet day: monitoring", found["seconds"] - found["extraction"], "s", on),
+        Figure("of it extraction; monitoring", (found["extraction"], found["seconds"] - found["extraction"]), "s", on),
     ]
 
 
-def live(home: Path, addresses: list[str]) -> dict[str, float]:
+def live(home: Path, letras_url: str, vagalume_url: str, genres: str) -> dict[str, float]:
     """Extract the day before yesterday and yesterday and train; then take the time of today."""
     import time
 
@@ -62,7 +71,7 @@ def live(home: Path, addresses: list[str]) -> dict[str, float]:
 
     from lyrics_assets.runs import open_instance, run_job
 
-    settings = Settings(home=home, letras_url=addresses[0], vagalume_url=addresses[1])
+    settings = Settings(home=home, letras_url=letras_url, vagalume_url=vagalume_url, genres=genres)
     defs = build_defs(settings)
     with open_instance(home) as instance:
 
@@ -86,21 +95,29 @@ def live(home: Path, addresses: list[str]) -> dict[str, float]:
     return {"seconds": seconds, "extraction": extraction, "new_songs": new, "songs": songs}
 
 
-def measure_growth() -> list[Figure]:
-    """Measure a date of ever more songs after ever more dates."""
-    figures = []
-    for songs, dates in SIZES:
-        with tempfile.TemporaryDirectory() as folder:
-            home = Path(folder) / "home"
-            _fill(home, songs, dates)
-            found = _run(GROWN_DAY, home)
-        on = f"{songs:,} songs a date, {dates} dates stored before"
-        figures += [Figure(f"{step}: processor time", found[step], "s", on) for step in STEPS]
-        figures += [
-            Figure("all steps and checks: processor time", found["cpu"], "s", on),
-            Figure("peak memory", found["peak_mb"], "MB", on),
-        ]
+def measure_growth(songs: tuple[int, ...], dates: tuple[int, ...]) -> list[Figure]:
+    """Measure a date after ever more dates, and a date of ever more songs."""
+    few_songs, few_dates = songs[0], dates[0]
+    wanted = [(few_songs, many) for many in dates] + [(many, few_dates) for many in songs[1:]]
+    measured = {size: _grow(*size) for size in wanted}
+    on = f"{few_songs:,} songs a date, {'; '.join(map(str, dates))} dates before"
+    figures = side_by_side([measured[few_songs, many] for many in dates], on)
+    if songs[1:]:
+        on = f"{'; '.join(f'{many:,}' for many in songs)} songs a date, {few_dates} dates before"
+        figures += side_by_side([measured[many, few_dates] for many in songs], on)
     return figures
+
+
+def _grow(songs: int, dates: int) -> list[Figure]:
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder) / "home"
+        _fill(home, songs, dates)
+        found = found_by(GROWN_DAY, home)
+    return [
+        *(Figure(f"`{step}`: processor time", found[step], "s", "") for step in STEPS),
+        Figure("all after the crawl, with checks and costs: processor time", found["cpu"], "s", ""),
+        Figure("peak memory of the largest step", found["peak_mb"], "MB", ""),
+    ]
 
 
 def _fill(home: Path, songs: int, dates: int) -> None:
@@ -159,14 +176,6 @@ def run_day(home: Path) -> dict[str, float]:
     return {**{step: first[step] for step in STEPS}, "cpu": sum(first.values()), "peak_mb": peak}
 
 
-def _run(code: str, *arguments: object) -> dict[str, float]:
-    done = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    return dict(json.loads(done.stdout.splitlines()[-1]))
-
-
-if __name__ == "__main__":
-    show("day", measure_quiet_day() + measure_growth())
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
+    return measure_quiet_day(sizes.genres) + measure_growth(sizes.songs, sizes.dates)

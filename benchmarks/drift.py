@@ -3,7 +3,6 @@
 import datetime as dt
 import itertools
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,19 +14,38 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pyarrow as pa
 
-from benchmarks.figures import Figure, show
+from benchmarks.child import found_by, output_of
+from benchmarks.figures import Figure
+from lyrics_assets.model.drift.answers import LoggedAnswer, read_answers
 from lyrics_assets.model.drift.champion import Served
 from lyrics_assets.model.drift.findings import Findings, Options
 from lyrics_assets.model.drift.report import measure_drift
 from lyrics_assets.model.drift.traffic import measure_traffic, traffic_window
 from lyrics_assets.model.scorer import Scorer
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
-from lyrics_assets.serving.prediction_history import LoggedAnswer, read_answers
 from lyrics_assets_tests import charts
 from lyrics_assets_tests.charts import FIRST, TURNOVER, Charts, Drift, Row, date_table, train_champion
 from lyrics_assets_tests.drafts import LAST, Songwriters, write_log
 
-QUIET_DATES = 200
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    report_dates: int
+    """That were learned before the date of a report."""
+    report_songs: int
+    drafts_a_day: int
+    """Of the 35 days that the report on the service reads, about."""
+    worlds: tuple[tuple[int, int], ...]
+    """Songs of a date, and the number of such dates into which something is planted."""
+    quiet_dates: int
+    """Tens."""
+    weeks: int
+    planted_weeks: int
+
+
+QUICK = Sizes(5, 300, 100, ((300, 2),), 10, 40, 10)
+FULL = Sizes(30, 3_000, 500, ((300, 10), (3_000, 2)), 200, 200, 20)
 
 
 class Regime(NamedTuple):
@@ -55,8 +73,6 @@ PLANTED: tuple[tuple[str, Drift, str, tuple[float, ...]], ...] = (
     ("of the Portuguese taken away", charts.less_portuguese, "portuguese_share", (0.02, 0.05, 0.1)),
     ("of the labels shuffled", charts.shuffled_labels, "performance", (0.1, 0.25, 0.5)),
 )
-PLANTED_WORLDS = {20: 10, 200: 2}
-"""Worlds by the songs of a genre: dates of 300 and of 3,000 songs."""
 PLANTED_TRAFFIC: tuple[tuple[str, dict[str, float], str], ...] = (
     ("drafts a quarter shorter", {"length": 45}, "traffic_length"),
     ("drafts half as long", {"length": 30}, "traffic_length"),
@@ -64,11 +80,14 @@ PLANTED_TRAFFIC: tuple[tuple[str, dict[str, float], str], ...] = (
     ("20 % unknown words instead of 10 %", {"unknown": 0.2}, "traffic_unknown_words"),
     ("confidence a third lower", {"sure": 0.4}, "traffic_confidence"),
 )
-WEEKS, PLANTED_WEEKS = 200, 20
-COST_DATES, COST_SONGS = 30, 3_000
-BUSY_DRAFTS_A_DAY = 500
+ANY_ALARM = f"about {100 * Options().false_alarm_rate:g} at most"
 
-FILL = "import sys, pathlib, benchmarks.drift as drift; drift.fill_store(pathlib.Path(sys.argv[1]))"
+FILL = """
+import sys
+from pathlib import Path
+from benchmarks.drift import fill_store
+fill_store(Path(sys.argv[1]), *map(int, sys.argv[2:]))
+"""
 COST = """
 import json, sys, time
 from pathlib import Path
@@ -82,9 +101,8 @@ started, cpu = time.perf_counter(), time.process_time()
 report = measure_drift(newest, learned, lambda date: store.read_date(date, COLUMNS), served)
 seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
 peak = peak_of_process() / 2**20
-allowed = {name: measure["allowed"] for name, measure in report["measures"].items()}
 print(json.dumps({"seconds": seconds, "cpu": cpu, "peak": peak, "before": before, "songs": report["songs"],
-    "learned": report["learned"]["songs"], "drifted": report["drifted"], "allowed": allowed}))
+    "learned": report["learned"]["songs"]}))
 """
 
 
@@ -119,52 +137,46 @@ class World(NamedTuple):
         return measure_drift(date, list(self.learned), tables.__getitem__, self.served)
 
 
-def measure_false_alarms() -> list[Figure]:
+def measure_false_alarms(n_dates: int) -> list[Figure]:
     """Judge quiet dates in several worlds: dates of one world resemble each other."""
     figures = []
     for regime in REGIMES:
-        alarms: Counter[str] = Counter()
-        for seed in range(QUIET_DATES // len(regime.gaps)):
+        alarms = 0
+        for seed in range(n_dates // len(regime.gaps)):
             world = World.make(seed, regime)
-            for date, rows in world.quiet_dates(regime.gaps):
-                drifted = world.judge(date, rows)["drifted"]
-                alarms.update([*drifted, *["any"] * bool(drifted)])
-        on = f"{QUIET_DATES} quiet dates of 300 songs, {regime.name}"
-        wanted = f"about {100 * Options().false_alarm_rate:g} at most"
-        figures.append(Figure("false alarms of any measure", 100 * alarms.pop("any", 0) / QUIET_DATES, "%", on, wanted))
-        figures += [Figure(f"false alarms: {name}", 100 * n / QUIET_DATES, "%", on) for name, n in alarms.items()]
+            alarms += sum(bool(world.judge(*date)["drifted"]) for date in world.quiet_dates(regime.gaps))
+        on = f"{n_dates} quiet dates of 300 songs, {regime.name}"
+        figures.append(Figure("false alarms of any measure", 100 * alarms / n_dates, "% of dates", on, ANY_ALARM))
     return figures
 
 
-def measure_power() -> list[Figure]:
+def measure_power(n_songs: int, n_worlds: int) -> list[Figure]:
     """Judge dates with something planted, ten days after the last learned one."""
+    found: Counter[tuple[str, float]] = Counter()
+    for seed in range(n_worlds):
+        world = World.make(1000 + seed, REGIMES[0], n_songs // 15)
+        ((date, rows),) = world.quiet_dates([10])
+        for name, plant, measure, shares in PLANTED:
+            for share in shares:
+                found[name, share] += measure in world.judge(date, plant(rows, share, world.charts))["drifted"]
     figures = []
-    for songs_a_genre, n_worlds in PLANTED_WORLDS.items():
-        found: Counter[tuple[str, float]] = Counter()
-        for seed in range(n_worlds):
-            world = World.make(1000 + seed, REGIMES[0], songs_a_genre)
-            ((date, rows),) = world.quiet_dates([10])
-            for name, plant, measure, shares in PLANTED:
-                for share in shares:
-                    found[name, share] += measure in world.judge(date, plant(rows, share, world.charts))["drifted"]
-        on = f"{n_worlds} dates of {len(rows):,} songs"
-        figures += [
-            Figure(f"found by {measure}: {share:.0%} {name}", 100 * found[name, share] / n_worlds, "%", on)
-            for name, _, measure, shares in PLANTED
-            for share in shares
-        ]
+    for name, _, measure, shares in PLANTED:
+        values = tuple(100 * found[name, share] / n_worlds for share in shares)
+        planted = "; ".join(f"{100 * share:g}" for share in shares)
+        on = f"{n_worlds} dates of {n_songs:,} songs"
+        figures.append(Figure(f"found by `{measure}`: {planted} % {name}", values, "% of dates", on))
     return figures
 
 
-def measure_traffic_alarms() -> list[Figure]:
+def measure_traffic_alarms(n_weeks: int, n_planted_weeks: int) -> list[Figure]:
     """Judge quiet weeks of drafts, and weeks with something planted."""
-    alarms = sum(any(_beyond(_traffic(seed, {}))) for seed in range(WEEKS))
-    wanted = f"about {100 * Options().false_alarm_rate:g} at most"
-    figures = [Figure("traffic: false alarms of any measure", 100 * alarms / WEEKS, "%", f"{WEEKS} weeks", wanted)]
+    alarms = 100 * sum(any(_beyond(_traffic(seed, {}))) for seed in range(n_weeks)) / n_weeks
+    on = f"{n_weeks} quiet weeks of the service, about 1,300 answers each, against the four before"
+    figures = [Figure("false alarms of any measure", alarms, "% of weeks", on, ANY_ALARM)]
     for name, habits, measure in PLANTED_TRAFFIC:
-        found = sum(measure in _beyond(_traffic(1000 + seed, habits)) for seed in range(PLANTED_WEEKS))
-        on = f"{PLANTED_WEEKS} weeks of about 1,300 answers"
-        figures.append(Figure(f"found by {measure}: {name}", 100 * found / PLANTED_WEEKS, "%", on))
+        found = sum(measure in _beyond(_traffic(1000 + seed, habits)) for seed in range(n_planted_weeks))
+        on = f"{n_planted_weeks} weeks of about 1,300 answers"
+        figures.append(Figure(f"found by `{measure}`: {name}", 100 * found / n_planted_weeks, "% of weeks", on))
     return figures
 
 
@@ -179,11 +191,11 @@ def _beyond(findings: Findings) -> list[str]:
     return [name for name, measure in findings.measures.items() if measure["beyond"]]
 
 
-def fill_store(folder: Path) -> None:
-    """Fill a store with dates of 3,000 songs and train on all but the last of them."""
-    here = Charts(0, songs_a_genre=COST_SONGS // 15, n_words=200)
+def fill_store(folder: Path, n_dates: int, n_songs: int) -> None:
+    """Fill a store with so many dates and one more, and train on all but the last of them."""
+    here = Charts(0, songs_a_genre=n_songs // 15, n_words=200)
     store, days = DeltaFeatureStore(root=str(folder)), here.days()
-    dates = [FIRST + dt.timedelta(days=number) for number in range(COST_DATES + 1)]
+    dates = [FIRST + dt.timedelta(days=number) for number in range(n_dates + 1)]
     tables = {date: date_table(next(days), date) for date in dates}
     for table in tables.values():
         store.replace_date(table)
@@ -202,41 +214,38 @@ def open_store(folder: Path) -> tuple[DeltaFeatureStore, Served, list[dt.date], 
     return store, served, learned, newest
 
 
-def measure_cost() -> list[Figure]:
-    """Measure a report on dates as large as the real ones, in a process of its own."""
+def measure_cost(n_dates: int, n_songs: int) -> list[Figure]:
+    """Measure a report on a date, in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         # Each by a process of its own: a child begins with the peak memory of who started it.
-        subprocess.run([sys.executable, "-c", FILL, folder], check=True)
-        done = subprocess.run([sys.executable, "-c", COST, folder], check=True, capture_output=True, text=True)
-    found = json.loads(done.stdout)
-    on = f"{found['songs']:,} songs, {COST_DATES} learned dates of {found['learned']:,} songs"
+        output_of([sys.executable, "-c", FILL, folder, n_dates, n_songs])
+        found = found_by(COST, folder)
+    on = f"{found['songs']:,} songs, {n_dates} learned dates of {found['learned']:,} songs"
     return [
-        Figure("a report", found["seconds"], "s", on),
-        Figure("a report: processor time", found["cpu"], "s", on),
-        Figure("peak memory", found["peak"], "MB", on),
-        Figure("peak memory, of it before the report", found["before"], "MB", on),
-        *(Figure(f"allowed: {name}", value, "", on) for name, value in found["allowed"].items()),
+        Figure("a report on a date: by the clock; processor time", (found["seconds"], found["cpu"]), "s", on),
+        Figure("a report on a date: memory before; peak", (found["before"], found["peak"]), "MB", on),
     ]
 
 
-def measure_traffic_cost() -> list[Figure]:
+def measure_traffic_cost(drafts_a_day: int) -> list[Figure]:
     """Measure reading and comparing a prediction log of many answers."""
     until, options = LAST, Options()
     with tempfile.TemporaryDirectory() as folder:
-        drafts = Songwriters(0, drafts_a_day=BUSY_DRAFTS_A_DAY)
+        drafts = Songwriters(0, drafts_a_day=drafts_a_day)
         answers = list(drafts.days(until, options.traffic_days + options.traffic_past_days))
         log = write_log(Path(folder), iter(answers))
         started = time.perf_counter(), time.process_time()
         measure_traffic(read_answers(log, *traffic_window(until, options)), until, options)
-        seconds, cpu = time.perf_counter() - started[0], time.process_time() - started[1]
+        took = time.perf_counter() - started[0], time.process_time() - started[1]
     on = f"{len(answers):,} answers of {options.traffic_days + options.traffic_past_days} days"
-    return [Figure("traffic", seconds, "s", on), Figure("traffic: processor time", cpu, "s", on)]
+    return [Figure("a report on the service: by the clock; processor time", took, "s", on)]
 
 
-def measure() -> list[Figure]:
-    """Return all figures; takes about half an hour."""
-    return measure_cost() + measure_traffic_cost() + measure_power() + measure_traffic_alarms() + measure_false_alarms()
-
-
-if __name__ == "__main__":
-    show("drift", measure())
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
+    figures = measure_false_alarms(sizes.quiet_dates)
+    for n_songs, n_worlds in sizes.worlds:
+        figures += measure_power(n_songs, n_worlds)
+    figures += measure_traffic_alarms(sizes.weeks, sizes.planted_weeks)
+    figures += measure_cost(sizes.report_dates, sizes.report_songs)
+    return figures + measure_traffic_cost(sizes.drafts_a_day)

@@ -1,29 +1,42 @@
 """What the classifier costs and brings: fitting as songs grow, one lyric, the files; beside plainer models' scores."""
 
-import json
 import random
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from benchmarks.child import found_by
 from benchmarks.corpus import LyricWriter
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, side_by_side
 from scrapy_project.genres import GENRE_NAMES
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
-SONGS = (1_000, 10_000, 100_000)
-CALIBRATED_UP_TO = 10_000
-FEATURES = 100_000
-SPLITS = range(1, 6)
-LYRICS = 200
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    fitted_songs: tuple[int, ...]
+    calibrated_songs: tuple[int, ...]
+    """Of those, what is fitted with calibration too."""
+    learned_songs: int
+    """That the scorer of one lyric has learned from."""
+    features: int
+    """N-grams that it knows at most."""
+    lyrics: int
+    """That are answered one by one."""
+    similar_songs: tuple[int, ...]
+    """In which similar artists are searched."""
+    splits: int
+
+
+QUICK = Sizes((1_000,), (), 1_000, 20_000, 100, (1_000,), 2)
+FULL = Sizes((1_000, 10_000, 100_000), (1_000, 10_000), 8_000, 100_000, 200, (10_000, 100_000), 5)
 
 FIT = """
 import json, sys, time
@@ -82,76 +95,73 @@ def write_songs(number: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def measure_fit() -> list[Figure]:
-    """Measure fitting in a process of its own, and how it grows from one size to the next, ten times as large."""
-    figures = []
-    cpu: dict[int, float] = {}
-    for number in SONGS:
-        for kind in ("plain", "calibrated")[: 2 if number <= CALIBRATED_UP_TO else 1]:
-            found = _run(FIT, str(number), kind)
-            on = f"{number:,} songs, {found['features']:,.0f} n-grams, 15 genres"
-            figures.append(Figure(f"fit, {kind}", found["seconds"], "s", on))
-            figures.append(Figure(f"fit, {kind}: processor time", found["cpu"], "s", on))
-            figures.append(Figure(f"fit, {kind}: peak memory", found["peak_mb"], "MB", on))
-            if kind == "plain":
-                if before := cpu.get(number // 10):
-                    figures.append(Figure("fit, plain: ten times the songs", found["cpu"] / before, "times", on))
-                cpu[number] = found["cpu"]
+def measure_fit(songs: tuple[int, ...], calibrated_songs: tuple[int, ...]) -> list[Figure]:
+    """Measure fitting, each in a process of its own, as the songs grow."""
+    plain = [found_by(FIT, number, "plain") for number in songs]
+    calibrated = [found_by(FIT, number, "calibrated") for number in calibrated_songs]
+
+    def figure(name: str, runs: list[dict[str, float]], key: str, unit: str) -> Figure:
+        on = "; ".join(f"{number:,}" for number in songs[: len(runs)])
+        return Figure(name, tuple(run[key] for run in runs), unit, f"{on} songs, 15 genres")
+
+    figures = [
+        figure("n-grams", plain, "features", ""),
+        figure("fit", plain, "seconds", "s"),
+        figure("fit: processor time", plain, "cpu", "s"),
+        figure("fit: peak memory", plain, "peak_mb", "MB"),
+    ]
+    if calibrated:
+        figures.append(figure("fit with calibration (five fits): processor time", calibrated, "cpu", "s"))
     return figures
 
 
-def _run(code: str, *arguments: str) -> dict[str, float]:
-    done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
-    return dict(json.loads(done.stdout))
-
-
-def measure_one_lyric() -> list[Figure]:
+def measure_one_lyric(sizes: Sizes) -> list[Figure]:
     """Measure one lyric by pipeline and by scorer, on lyrics that neither has seen, and the scorer's files."""
     from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
     from lyrics_assets.model.scorer import Scorer, largest_difference
 
-    learned = write_songs(8_000)
-    budget = Hyperparameters(word_min_df=1, char_min_df=1, word_features=FEATURES * 3 // 4, char_features=FEATURES // 4)
+    learned = write_songs(sizes.learned_songs)
+    words = sizes.features * 3 // 4
+    budget = Hyperparameters(word_min_df=1, char_min_df=1, word_features=words, char_features=sizes.features - words)
     # What it learned does not matter here: a weak penalty would only take longer.
     pipeline = build_pipeline(budget.model_copy(update={"C": 0.1})).fit(learned["lyrics"], learned["genre"])
     scorer = Scorer.compile(pipeline, songs=learned)
-    lyrics = list(write_songs(LYRICS, seed=1)["lyrics"])
-    on = f"{LYRICS} lyrics of 240 words, {scorer.n_features:,} n-grams"
+    lyrics = list(write_songs(sizes.lyrics, seed=1)["lyrics"])
+    on = f"{sizes.lyrics} lyrics of 240 words, {scorer.n_features:,} n-grams, 15 genres"
     slow = _median_ms(lambda text: pipeline.predict_proba([text]), lyrics)
     first, again = _median_ms(scorer.probabilities, lyrics), _median_ms(scorer.probabilities, lyrics)
+    difference = largest_difference(pipeline, scorer, lyrics)
     figures = [
-        Figure("one lyric: pipeline", slow, "ms", on),
-        Figure("one lyric: scorer, first time", first, "ms", on),
-        Figure("one lyric: scorer, again", again, "ms", on),
-        Figure("pipeline / scorer, first time", slow / first, "times", on, "at least 3"),
-        Figure("pipeline / scorer, again", slow / again, "times", on, "at least 3"),
-        Figure("one lyric: with warnings", _median_ms(scorer.judge, lyrics), "ms", on),
-        Figure("one lyric: with words and lines explained", _median_ms(scorer.explain, lyrics), "ms", on),
-        Figure("largest difference", largest_difference(pipeline, scorer, lyrics), "", on, "at most 1e-6"),
+        Figure("one lyric: scikit-learn pipeline", slow, "ms", on),
+        Figure("one lyric: scorer, words that it never read; words read before", (first, again), "ms", on),
+        Figure("pipeline / scorer, the same two", (slow / first, slow / again), "times", on, "at least 3"),
+        Figure("one lyric: scorer with warnings", _median_ms(scorer.judge, lyrics), "ms", on),
+        Figure("one lyric: with each word and line explained", _median_ms(scorer.explain, lyrics), "ms", on),
+        Figure("largest difference from the pipeline", difference, "", on, "at most 1e-6", at_any_size=True),
     ]
     with tempfile.TemporaryDirectory() as folder:
         scorer.save(Path(folder))
-        loaded = [_run(LOAD, folder, "alone") for _ in range(3)]
+        loaded = [found_by(LOAD, folder, "alone") for _ in range(3)]
         size = (Path(folder) / "scorer.npz").stat().st_size / 1e6
-        kept = f"{scorer.n_features:,} n-grams, 15 genres"
+        kept = f"{scorer.n_features:,} n-grams, 15 genres, new processes"
         figures += [
             Figure("cold load of the scorer", min(run["load"] for run in loaded), "s", kept, "under 0.3"),
-            Figure("import of the scorer", min(run["import"] for run in loaded), "s", "a new process"),
+            Figure("import of the scorer before it", min(run["import"] for run in loaded), "s", kept),
             Figure("scorer on disk", size, "MB", kept),
         ]
     return figures
 
 
-def measure_similar_artists() -> list[Figure]:
+def measure_similar_artists(sizes: Sizes) -> list[Figure]:
     """Measure the search for similar artists as the training songs grow."""
     from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
     from lyrics_assets.model.scorer import Scorer
 
-    teachers = write_songs(4_000)
+    teachers = write_songs(sizes.learned_songs // 2)
     pipeline = build_pipeline(Hyperparameters(C=0.1)).fit(teachers["lyrics"], teachers["genre"])
-    lyrics = list(write_songs(LYRICS, seed=1)["lyrics"])
-    figures = []
-    for number in SONGS[1:]:
+    lyrics = list(write_songs(sizes.lyrics, seed=1)["lyrics"])
+    columns = []
+    for number in sizes.similar_songs:
         songs = write_songs(number)
         started = time.perf_counter()
         scorer = Scorer.compile(pipeline, songs=songs)
@@ -160,35 +170,36 @@ def measure_similar_artists() -> list[Figure]:
             scorer.save(Path(folder))
             size = (Path(folder) / "neighbours.npz").stat().st_size / number
             loads = {with_songs: min(_load_seconds(folder, with_songs) for _ in range(3)) for with_songs in (0, 1)}
-        on = f"{number:,} songs"
-        figures += [
-            Figure("similar artists of one lyric", _median_ms(scorer.similar_artists, lyrics), "ms", on),
-            Figure("index of songs: build", built, "s", on),
-            Figure("index of songs on disk", size, "bytes a song", on),
-            Figure("index of songs: load", loads[1] - loads[0], "s", on),
-        ]
-    return figures
+        columns.append(
+            [
+                Figure("one lyric: similar artists", _median_ms(scorer.similar_artists, lyrics), "ms", ""),
+                Figure("index of songs: build", built, "s", ""),
+                Figure("index of songs: load", loads[1] - loads[0], "s", ""),
+                Figure("index of songs: on disk", size, "bytes a song", ""),
+            ]
+        )
+    return side_by_side(columns, f"{'; '.join(f'{number:,}' for number in sizes.similar_songs)} songs")
 
 
 def _load_seconds(folder: str, with_songs: int) -> float:
-    return _run(LOAD, folder, "songs" if with_songs else "alone")["load"]
+    return found_by(LOAD, folder, "songs" if with_songs else "alone")["load"]
 
 
-def measure_scores() -> list[Figure]:
+def measure_scores(splits: int) -> list[Figure]:
     """Score three recipes on songs of new artists of the songbook; each fit holds the search for its settings."""
     from lyrics_assets.lyrics.dataset import build_dataset
     from lyrics_assets.model.splits import TEST, TRAIN, assign_splits
 
     songs = pd.DataFrame(build_dataset(_raw_songbook(), pd.Timestamp("2026-11-24").date()).songs.to_pylist())
     recipes: dict[str, Callable[[pd.DataFrame], Any]] = {
-        "original script": _fit_original,
-        "LinearSVC grid": _fit_linear_svc,
-        "this pipeline, defaults": _fit_ours,
+        "the original script": _fit_original,
+        "LinearSVC, grid of 24 settings": _fit_linear_svc,
+        "this pipeline, its defaults": _fit_ours,
     }
     figures = []
     for name, fit in recipes.items():
         scores, seconds, milliseconds, n_test = [], [], [], 0
-        for seed in SPLITS:
+        for seed in range(1, splits + 1):
             split = assign_splits(songs, 0.25, seed)
             train, test = songs[split == TRAIN], songs[split == TEST]
             started = time.perf_counter()
@@ -197,10 +208,10 @@ def measure_scores() -> list[Figure]:
             scores.append(_macro_f1(test["genre"], model.predict(test["lyrics"])))
             milliseconds.append(_median_ms(_answer(model), list(test["lyrics"])))
             n_test += len(test)
-        on = f"songbook, {len(songs)} songs, 15 genres, {len(SPLITS)} splits by artist, {n_test} test songs"
+        on = f"songbook, {len(songs)} songs, {splits} splits by artist, {n_test} test songs"
+        score = (statistics.mean(scores), statistics.stdev(scores))
         figures += [
-            Figure(f"{name}: macro-F1", statistics.mean(scores), "", on),
-            Figure(f"{name}: standard deviation over the splits", statistics.stdev(scores), "", on),
+            Figure(f"{name}: macro-F1; its standard deviation over the splits", score, "", on),
             Figure(f"{name}: fit with its search", statistics.mean(seconds), "s", on),
             Figure(f"{name}: one lyric", statistics.mean(milliseconds), "ms", on),
         ]
@@ -294,10 +305,11 @@ def _median_ms(work: Callable[[str], object], lyrics: Sequence[str]) -> float:
     return statistics.median(milliseconds)
 
 
-def measure() -> list[Figure]:
-    """Return all figures; takes some minutes, most of them to fit 100,000 songs."""
-    return measure_scores() + measure_one_lyric() + measure_similar_artists() + measure_fit()
-
-
-if __name__ == "__main__":
-    show("scorer", measure())
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
+    return (
+        measure_one_lyric(sizes)
+        + measure_similar_artists(sizes)
+        + measure_fit(sizes.fitted_songs, sizes.calibrated_songs)
+        + measure_scores(sizes.splits)
+    )

@@ -2,17 +2,16 @@
 
 import os
 import random
-import sys
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from benchmarks.corpus import LyricWriter
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, side_by_side
 from lyrics_assets.model.classifier import build_pipeline
 from lyrics_assets.model.cross_validation import CrossValidation, mean
 from lyrics_assets.model.evaluation import macro_f1
@@ -22,12 +21,10 @@ from lyrics_assets.model.workers import cores, this_process
 
 Result = TypeVar("Result")
 
-SIZES = (1_000, 2_000)
-N_TRIALS, N_FOLDS, SEED = 20, 3, 0
+N_FOLDS, SEED = 3, 0
 GENRES, SONGS_PER_ARTIST = 10, 5
 SWEEP = {
     "method": "random",
-    "run_cap": N_TRIALS,
     "metric": {"name": "macro_f1", "goal": "maximize"},
     "parameters": {
         "weighting": {"values": ["tfidf_sublinear", "bm25"]},
@@ -36,6 +33,16 @@ SWEEP = {
         "balanced": {"values": [True, False]},
     },
 }
+
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    songs: tuple[int, ...]
+    trials: int
+
+
+QUICK, FULL = Sizes((200,), 8), Sizes((1_000, 2_000), 20)
 
 
 def make_songs(count: int, seed: int = 0) -> pd.DataFrame:
@@ -79,14 +86,13 @@ def measure_size(count: int, sweep: Sweep) -> list[Figure]:
     if trials != again:
         raise SystemExit("the searches disagree")
     scores, naive, naive_processor = timed(partial(refit, songs, trials))
-    on = f"{count:,} songs, {len(scores)} trials of {N_FOLDS} folds"
     largest = max(abs(trial.macro_f1 - score) for trial, score in zip(trials, scores, strict=True))
-    figures = [Figure(f"search, {name}", value, "s", on) for name, value in seconds.items()]
-    figures.append(Figure("naive refits", naive, "s", on))
+    figures = [Figure(f"search, {name}", value, "s", "") for name, value in seconds.items()]
+    figures.append(Figure("naive refits, one process", naive, "s", ""))
     ratios = {name: value / naive for name, value in seconds.items()}
     ratios["processor time of one process"] = processor / naive_processor
-    figures += [Figure(f"search / naive, {name}", ratio, "", on, "at most 0.333") for name, ratio in ratios.items()]
-    return [*figures, Figure("largest difference of a trial's macro-F1", largest, "", on, "at most 0.005")]
+    figures += [Figure(f"search / naive, {name}", ratio, "", "", "at most 0.333") for name, ratio in ratios.items()]
+    return [*figures, Figure("largest difference of a trial's macro-F1", largest, "", "", "at most 0.005")]
 
 
 def timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
@@ -99,11 +105,9 @@ def timed(work: Callable[[], Result]) -> tuple[Result, float, float]:
     return result, time.perf_counter() - started, time.process_time() - processor
 
 
-def measure(sizes: tuple[int, ...] = SIZES) -> list[Figure]:
-    """Return all figures; takes some minutes."""
-    sweep = parse_sweep(SWEEP)
-    return [figure for size in sizes for figure in measure_size(size, sweep)]
-
-
-if __name__ == "__main__":
-    show("search", measure(tuple(map(int, sys.argv[1:])) or SIZES))
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
+    sweep = parse_sweep(SWEEP | {"run_cap": sizes.trials})
+    columns = [measure_size(size, sweep) for size in sizes.songs]
+    songs = "; ".join(f"{size:,}" for size in sizes.songs)
+    return side_by_side(columns, f"{songs} songs, {sizes.trials} trials of {N_FOLDS} folds")

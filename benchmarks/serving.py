@@ -1,16 +1,13 @@
 """What an answer costs over HTTP: the Bento beside a bare FastAPI app and `mlflow models serve`, with the same model.
 
 All servers have one process that answers, and take turns round by round, so that whatever else the machine does hits
-them alike. No lyric is asked twice. `python -m benchmarks.serving --soak-seconds 600` soaks for ten minutes.
+them alike. No lyric is asked twice.
 """
 
-import argparse
-import asyncio
 import json
 import os
 import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -19,21 +16,35 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import psutil
 
-from benchmarks.corpus import LyricWriter
-from benchmarks.figures import Figure, show
+from benchmarks.child import output_of
+from benchmarks.figures import Figure, side_by_side
 
-SONGS = 3_000
-ROUNDS = 3
-SECONDS = 4.0
-CLIENTS = (1, 16, 64)
-STARTS = 3
-SHARE_OF_CAPACITY = 0.8
+SHARE_OF_CAPACITY, SOAK_CLIENTS = 0.8, 16
+MLFLOW, FASTAPI = "mlflow models serve", "bare FastAPI"
+WITHOUT_LANGUAGE, EXPLAINED = "the Bento, not asked for the language", "the Bento, explained"
 
-FASTAPI = """
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    songs: int
+    """That the model has learned from."""
+    starts: int
+    rounds: int
+    seconds: float
+    """Of one load."""
+    clients: tuple[int, ...]
+    soak_seconds: int
+    """0: no soak."""
+
+
+QUICK, FULL = Sizes(1_000, 1, 1, 1.0, (1, 16), 0), Sizes(3_000, 3, 3, 4.0, (1, 16, 64), 600)
+
+BARE_APP = """
 from pathlib import Path
 from fastapi import FastAPI
 from pydantic import BaseModel
@@ -61,12 +72,11 @@ async def classify(question: Question) -> Answer:
 class Server(NamedTuple):
     """A running server and how it is asked."""
 
-    name: str
     process: psutil.Process
     port: int
     path: str
     kind: str
-    """How the lyric is put into the body: a key of `_body`."""
+    """How the lyric is put into the body: of `http_load`."""
 
 
 class Run(NamedTuple):
@@ -81,76 +91,12 @@ class Run(NamedTuple):
     """Milliseconds of the server's processor time a request."""
 
 
-# The load, in a process of its own
-
-
-def _body(kind: str, lyrics: str) -> bytes:
-    values: dict[str, Any] = {"lyrics": lyrics}
-    if kind == "mlflow":
-        values = {"dataframe_records": [values]}
-    elif kind == "explained":
-        values |= {"explain": True, "neighbours": 5}
-    return json.dumps(values).encode()
-
-
-def _requests(path: str, kind: str, seed: int, number: int) -> list[bytes]:
-    writer = LyricWriter(seed)
-    head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: "
-    bodies = (_body(kind, writer.write(index)) for index in range(number))
-    return [f"{head}{len(body)}\r\n\r\n".encode() + body for body in bodies]
-
-
-async def _client(
-    port: int, requests: Iterator[bytes], until: float, pause: float, told: list[tuple[float, bool]]
-) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    due = time.perf_counter()
-    for request in requests:
-        if time.perf_counter() >= until:
-            break
-        if pause:
-            due += pause
-            await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        began = time.perf_counter()
-        writer.write(request)
-        head = (await reader.readuntil(b"\r\n\r\n")).lower()
-        length = int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
-        await reader.readexactly(length)
-        told.append((time.perf_counter() - began, head[9:12] == b"200"))
-    writer.close()
-
-
-async def _load(
-    port: int, path: str, kind: str, clients: int, seconds: float, rate: float, seed: int
-) -> dict[str, Any]:
-    expected = rate * seconds if rate else seconds * 1_500
-    requests = iter(_requests(path, kind, seed, int(expected) + 64))
-    told: list[tuple[float, bool]] = []
-    began = time.perf_counter()
-    pause = clients / rate if rate else 0.0
-    loads = (_client(port, requests, began + seconds, pause, told) for _ in range(clients))
-    ended = await asyncio.gather(*loads, return_exceptions=True)
-    took = time.perf_counter() - began
-    times = sorted(milliseconds * 1000 for milliseconds, _ in told)
-    broken = sum(isinstance(result, BaseException) for result in ended)
-    return {
-        "requests": len(times),
-        "requests_a_second": len(times) / took,
-        "p50": times[len(times) // 2],
-        "p99": times[int(len(times) * 0.99)],
-        "failed": sum(not well for _, well in told) + broken,
-    }
-
-
 def load(server: Server, kind: str, clients: int, seconds: float, *, rate: float = 0.0, seed: int = 0) -> Run:
     """Ask a server for so long, each client one lyric after another; at a rate a second, of all together, if given."""
     cpu = _cpu(server.process)
     values = (server.port, server.path, kind, clients, seconds, rate, seed)
-    command = [sys.executable, "-m", "benchmarks.serving", "--load", *map(str, values)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    found = json.loads(done.stdout)
+    command = [sys.executable, "-m", "benchmarks.http_load", *values]
+    found = json.loads(output_of(command))
     cpu = (_cpu(server.process) - cpu) / max(1, found.pop("requests")) * 1000
     return Run(**found, cpu=cpu)
 
@@ -201,7 +147,7 @@ def _port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _prepare(folder: Path) -> tuple[dict[str, str], str]:
+def _prepare(folder: Path, n_songs: int) -> tuple[dict[str, str], str]:
     """Fit a model, register it with MLflow, build its Bento; return the home's variables and the tag."""
     from benchmarks.scorer import write_songs
     from lyrics_assets.model.classifier import Hyperparameters, build_pipeline
@@ -210,7 +156,7 @@ def _prepare(folder: Path) -> tuple[dict[str, str], str]:
     from lyrics_assets.resources.tracking import Tracking
     from lyrics_assets.serving.release import Release
 
-    songs = write_songs(SONGS)
+    songs = write_songs(n_songs)
     scorer = Scorer.compile(build_pipeline(Hyperparameters()).fit(songs["lyrics"], songs["genre"]), songs=songs)
     scorer.save(folder / "model")
     tracking = Tracking(uri=f"sqlite:///{folder / 'mlflow.db'}", artifacts=str(folder / "artifacts"))
@@ -234,128 +180,117 @@ def _bento_command(tag: str, port: int) -> list[str]:
 
 
 def _start_all(stack: ExitStack, folder: Path, home: dict[str, str], tag: str) -> dict[str, Server]:
-    (folder / "bare.py").write_text(FASTAPI)
+    (folder / "bare.py").write_text(BARE_APP)
     servers = {}
-    for name, settings in (("the Bento", {}), ("the Bento, no language", {"LYRICS_SERVICE_LANGUAGE": "false"})):
+    for name, settings in (("the Bento", {}), (WITHOUT_LANGUAGE, {"LYRICS_SERVICE_LANGUAGE": "false"})):
         port = _port()
         running = _running(_bento_command(tag, port), folder, port, "/readyz", **home, **settings)
-        servers[name] = Server(name, stack.enter_context(running)[0], port, "/classify", "plain")
+        servers[name] = Server(stack.enter_context(running)[0], port, "/classify", "plain")
     port = _port()
     command = [sys.executable, "-m", "uvicorn", "bare:app", "--port", str(port), "--no-access-log"]
     process, _ = stack.enter_context(_running(command, folder, port, "/ready"))
-    servers["FastAPI"] = Server("FastAPI", process, port, "/classify", "plain")
+    servers[FASTAPI] = Server(process, port, "/classify", "plain")
     port = _port()
     command = ["mlflow", "models", "serve", "-m", "models:/lyrics-genre/1", "-p", str(port), "--env-manager", "local"]
     tracking = {"MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}"}
     process, _ = stack.enter_context(_running(command, folder, port, "/ping", **tracking))
-    servers["mlflow"] = Server("mlflow models serve", process, port, "/invocations", "mlflow")
+    servers[MLFLOW] = Server(process, port, "/invocations", "mlflow")
     return servers
 
 
-def measure(soak_seconds: float) -> list[Figure]:
-    """Return all figures; takes about four minutes and the soak."""
-    figures = []
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
         folder = Path(name)
-        home, tag = _prepare(folder)
+        home, tag = _prepare(folder, sizes.songs)
         starts = []
-        for _ in range(STARTS):
+        for _ in range(sizes.starts):
             port = _port()
             with _running(_bento_command(tag, port), folder, port, "/readyz", **home) as (_, seconds):
                 starts.append(seconds)
-        on = f"{STARTS} starts, median"
-        figures.append(Figure("from start to ready", statistics.median(starts), "s", on, "below 5"))
+        on = f"model of {sizes.songs:,} songs, median of {sizes.starts} starts"
+        ready = Figure("the Bento: from start to ready", statistics.median(starts), "s", on, "below 5")
         servers = _start_all(stack, folder, home, tag)
-        figures += _compare(servers)
-        figures += _soak(servers["the Bento"], soak_seconds)
-    return figures
+        compared = _compare(servers, sizes)
+        soaked = _soak(servers["the Bento"], sizes) if sizes.soak_seconds else []
+        supervisor, *workers = _memory(servers["the Bento"].process)
+        memory = Figure(
+            "the Bento: memory of worker; of its supervisor", (sum(workers), supervisor), "MB", "at the end"
+        )
+        return [ready, *compared, *soaked, memory]
 
 
-def _compare(servers: dict[str, Server]) -> list[Figure]:
+def _compare(servers: dict[str, Server], sizes: Sizes) -> list[Figure]:
     kinds = [(name, server, server.kind) for name, server in servers.items()]
-    kinds.append(("the Bento, explained", servers["the Bento"], "explained"))
+    kinds.append((EXPLAINED, servers["the Bento"], "explained"))
     runs: dict[tuple[str, int], list[Run]] = {}
-    for number in range(ROUNDS + 1):
-        for clients in CLIENTS:
+    for number in range(sizes.rounds + 1):
+        for clients in sizes.clients:
             for name, server, kind in kinds:
                 seed = number * 1000 + clients * 10 + len(runs)
-                run = load(server, kind, clients, SECONDS if number else 1.0, seed=seed)
+                run = load(server, kind, clients, sizes.seconds if number else 1.0, seed=seed)
                 if number:  # the first round warms up
                     runs.setdefault((name, clients), []).append(run)
+    on = f"{'; '.join(map(str, sizes.clients))} clients"
     figures = []
-    for (name, clients), found in runs.items():
-        on = f"{name}, {clients} client{'s' * (clients > 1)}"
-        figures.append(Figure("requests", _median(found, "requests_a_second"), "a second", on))
-        figures.append(Figure("median", _median(found, "p50"), "ms", on))
-        figures.append(Figure("99th percentile", _median(found, "p99"), "ms", on))
-        figures.append(Figure("server's processor time", _median(found, "cpu"), "ms a request", on))
-        if failed := sum(run.failed for run in found):
-            figures.append(Figure("failed requests", failed, "requests", on, "0"))
-    return figures + _ratios(runs)
+    for name, _, _ in kinds:
+        columns = [_figures(name, runs[name, clients]) for clients in sizes.clients]
+        figures += side_by_side(columns, on)
+    failed = sum(run.failed for found in runs.values() for run in found)
+    figures.append(Figure("failed requests of all", failed, "", on, "0", at_any_size=True))
+    return figures + side_by_side([_ratios(runs, clients) for clients in sizes.clients], on)
+
+
+def _figures(name: str, runs: list[Run]) -> list[Figure]:
+    return [
+        Figure(f"{name}: requests", _median(runs, "requests_a_second"), "1/s", ""),
+        Figure(f"{name}: median", _median(runs, "p50"), "ms", ""),
+        Figure(f"{name}: 99th percentile", _median(runs, "p99"), "ms", ""),
+        Figure(f"{name}: server's processor time", _median(runs, "cpu"), "ms a request", ""),
+    ]
 
 
 def _median(runs: list[Run], field: str) -> float:
     return statistics.median(getattr(run, field) for run in runs)
 
 
-def _ratios(runs: dict[tuple[str, int], list[Run]]) -> list[Figure]:
+def _ratios(runs: dict[tuple[str, int], list[Run]], clients: int) -> list[Figure]:
     """Return what the goals are about, each the median of the rounds' own ratios."""
 
-    def ratio(above: str, below: str, clients: int, field: str) -> float:
+    def ratio(above: str, below: str, field: str) -> float:
         pairs = zip(runs[above, clients], runs[below, clients], strict=True)
         return statistics.median(getattr(one, field) / getattr(other, field) for one, other in pairs)
 
     figures = []
-    for clients in CLIENTS:
-        on = f"{clients} client{'s' * (clients > 1)}"
-        for name in ("the Bento", "the Bento, no language"):
-            against = ratio(name, "mlflow", clients, "requests_a_second")
-            figures.append(
-                Figure("times the requests of mlflow models serve", against, "", f"{name}, {on}", "at least 3")
-            )
-            bare = ratio(name, "FastAPI", clients, "p50")
-            figures.append(Figure("times the median of bare FastAPI", bare, "", f"{name}, {on}", "at most 1.6"))
-        explained = ratio("the Bento, explained", "the Bento", clients, "cpu")
-        figures.append(Figure("explained, times the cost of plain", explained, "", on, "at most 3"))
-    tails = statistics.median(run.p99 / run.p50 for run in runs["the Bento", 16])
-    figures.append(Figure("99th percentile over median", tails, "", "the Bento, 16 clients", "below 10"))
-    return figures
-
-
-def _soak(server: Server, seconds: float) -> list[Figure]:
-    capacity = load(server, "plain", 16, SECONDS, seed=77).requests_a_second
-    rate, part = SHARE_OF_CAPACITY * capacity, seconds / 5
-    on = f"{seconds:.0f} s at {SHARE_OF_CAPACITY:.0%} of {capacity:.0f} requests a second, 16 clients"
-    memory, failed, served = [], 0, 0.0
-    for number in range(5):
-        run = load(server, "plain", 16, part, rate=rate, seed=100 + number)
-        failed += run.failed
-        served += run.requests_a_second * part
-        memory.append(sum(_memory(server.process)))
+    for name in ("the Bento", WITHOUT_LANGUAGE):
+        requests, median = ratio(name, MLFLOW, "requests_a_second"), ratio(name, FASTAPI, "p50")
+        figures += [
+            Figure(f"requests: {name} / {MLFLOW}", requests, "times", "", "at least 3"),
+            Figure(f"median: {name} / {FASTAPI}", median, "times", "", "at most 1.6"),
+        ]
+    explained = ratio(EXPLAINED, "the Bento", "cpu")
+    tail = statistics.median(run.p99 / run.p50 for run in runs["the Bento", clients])
     return [
-        Figure("soak: requests", served, "requests", on),
-        Figure("soak: failed", failed, "requests", on, "0"),
-        Figure("soak: resident memory after a fifth", memory[0], "MB", on),
-        Figure("soak: resident memory at the end", memory[-1], "MB", on),
-        Figure("soak: growth between", memory[-1] - memory[0], "MB", on, "below 5"),
-        Figure("resident memory of the worker", _memory(server.process)[-1], "MB", "after the soak"),
-        Figure("resident memory of its supervisor", _memory(server.process)[0], "MB", "after the soak"),
+        *figures,
+        Figure("server's processor time: explained / plain", explained, "times", "", "at most 3"),
+        Figure("the Bento: 99th percentile / median", tail, "times", "", "below 10 at 16 clients"),
     ]
 
 
-def main() -> None:
-    """Measure; or, with --load, be the load."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--soak-seconds", type=float, default=60)
-    parser.add_argument("--load", nargs=7)
-    options = parser.parse_args()
-    if options.load:
-        port, path, kind, clients, seconds, rate, seed = options.load
-        values = asyncio.run(_load(int(port), path, kind, int(clients), float(seconds), float(rate), int(seed)))
-        print(json.dumps(values))
-    else:
-        show("serving", measure(options.soak_seconds))
-
-
-if __name__ == "__main__":
-    main()
+def _soak(server: Server, sizes: Sizes) -> list[Figure]:
+    capacity = load(server, "plain", SOAK_CLIENTS, sizes.seconds, seed=77).requests_a_second
+    rate, part = SHARE_OF_CAPACITY * capacity, sizes.soak_seconds / 5
+    memory, failed, served = [], 0, 0.0
+    for number in range(5):
+        run = load(server, "plain", SOAK_CLIENTS, part, rate=rate, seed=100 + number)
+        failed += run.failed
+        served += run.requests_a_second * part
+        memory.append(sum(_memory(server.process)))
+    on = (
+        f"{served:,.0f} requests in {sizes.soak_seconds} s: {SHARE_OF_CAPACITY:.0%} of {capacity:.0f} a second, "
+        f"{SOAK_CLIENTS} clients"
+    )
+    return [
+        Figure("soak: failed requests", failed, "", on, "0"),
+        Figure("soak: growth of its memory after the first fifth", memory[-1] - memory[0], "MB", on, "below 5"),
+    ]

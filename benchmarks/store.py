@@ -9,27 +9,40 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pyarrow as pa
 
 from benchmarks.corpus import LyricWriter
-from benchmarks.figures import Figure, show
+from benchmarks.figures import Figure, side_by_side
 from lyrics_assets.lyrics.schema import SCHEMA
 from lyrics_assets.resources.feature_store import DeltaFeatureStore, FeatureStore
 
 LAST_DATE = dt.date(2026, 10, 31)
-ROWS_A_DATE, NEW_A_DATE = 10_000, 500
-DATES = (10, 365)
 WINDOW_DAYS = 30
 RUNS = 5
+
+
+class Sizes(NamedTuple):
+    """What is measured."""
+
+    rows_a_date: int
+    """Of which 5 % are new."""
+    dates: tuple[int, int]
+    """That a Delta store holds."""
+    dates_side_by_side: int
+    """That a Delta store and Hopsworks' client hold."""
+
+
+QUICK, FULL = Sizes(1_000, (10, 60), 10), Sizes(10_000, (10, 365), 30)
 
 
 class Dates:
     """Tables of consecutive dates; of the songs of each, 5 % were not there the day before."""
 
-    def __init__(self, rows_a_date: int = ROWS_A_DATE, texts: int = 2_000) -> None:
+    def __init__(self, rows_a_date: int, texts: int = 2_000) -> None:
         self._rows = rows_a_date
-        self._new = rows_a_date * NEW_A_DATE // ROWS_A_DATE
+        self._new = rows_a_date // 20
         writer = LyricWriter()
         # Fewer texts than songs: what a store costs depends on how long they are, not on what they say.
         self._texts = [writer.write(number) for number in range(texts)]
@@ -73,18 +86,16 @@ def median_seconds(work: Callable[[], object], runs: int = RUNS) -> float:
 def measure_store(name: str, store: FeatureStore, dates: Dates, n_dates: int, rows: int) -> list[Figure]:
     """Measure a store that holds the last `n_dates` dates of so many rows each."""
     first = LAST_DATE - dt.timedelta(days=n_dates - 1)
-    window = min(n_dates, WINDOW_DAYS)
     table = dates.table(LAST_DATE)
-    on = f"{n_dates} dates of {rows:,} rows"
     date = median_seconds(lambda: store.read_date(LAST_DATE))
-    latest, n_latest = _timed(lambda: store.latest(LAST_DATE, window))
+    latest, n_latest = _timed(lambda: store.latest(LAST_DATE, WINDOW_DAYS))
     scan, n_scanned = _timed(lambda: store.read_range(first, LAST_DATE, ["genre", "n_words"]))
     return [
-        Figure(f"{name}: replace a date", median_seconds(lambda: store.replace_date(table)), "s", on),
-        Figure(f"{name}: read a date", rows / date, "rows/s", on),
-        Figure(f"{name}: newest row of each song, {window} dates", n_latest / latest, "rows/s", on),
-        Figure(f"{name}: scan of two columns", n_scanned / scan, "rows/s", on),
-        Figure(f"{name}: list the dates", median_seconds(store.dates), "s", on),
+        Figure(f"{name}: replace a date", median_seconds(lambda: store.replace_date(table)), "s", ""),
+        Figure(f"{name}: read a date", rows / date, "rows/s", ""),
+        Figure(f"{name}: newest row of each song in {WINDOW_DAYS} days", n_latest / latest, "rows/s", ""),
+        Figure(f"{name}: scan of two columns", n_scanned / scan, "rows/s", ""),
+        Figure(f"{name}: list the dates", median_seconds(store.dates), "s", ""),
     ]
 
 
@@ -105,22 +116,22 @@ def last_dates(number: int) -> list[dt.date]:
     return [LAST_DATE - dt.timedelta(days=days) for days in range(number)]
 
 
-def measure_growth(folder: Path) -> list[Figure]:
+def measure_growth(folder: Path, sizes: Sizes) -> list[Figure]:
     """Measure a Delta store with few and with many dates."""
-    figures, dates, held = [], Dates(), 0
+    columns, dates, held = [], Dates(sizes.rows_a_date), 0
     store = DeltaFeatureStore(root=str(folder / "delta"))
-    replaced = {}
-    for n_dates in DATES:
+    for n_dates in sizes.dates:
         fill(store, dates, last_dates(n_dates)[held:])
         held = n_dates
-        measured = measure_store("Delta", store, dates, n_dates, ROWS_A_DATE)
-        replaced[n_dates] = measured[0].value
-        figures += [measured[0]._replace(wanted="under 0.5"), *measured[1:]]
-    ratio = replaced[DATES[1]] / replaced[DATES[0]]
-    return [*figures, Figure(f"replace a date: {DATES[1]} / {DATES[0]} dates", ratio, "", "", "at most 1.5")]
+        columns.append(measure_store("Delta", store, dates, n_dates, sizes.rows_a_date))
+    on = f"{sizes.dates[0]}; {sizes.dates[1]} dates of {sizes.rows_a_date:,} rows"
+    replaced, *others = side_by_side(columns, on)
+    few, many = replaced.value
+    ratio = Figure("Delta: replace a date: many / few dates", many / few, "times", on, "at most 1.5")
+    return [replaced._replace(wanted="under 0.5"), ratio, *others]
 
 
-def measure_side_by_side(folder: Path) -> list[Figure]:
+def measure_side_by_side(folder: Path, sizes: Sizes) -> list[Figure]:
     """Measure a Delta store and Hopsworks' client on the contract server, with the same dates."""
     from lyrics_assets.resources.hopsworks import HopsworksFeatureStore
 
@@ -130,19 +141,15 @@ def measure_side_by_side(folder: Path) -> list[Figure]:
             "Delta": DeltaFeatureStore(root=str(folder / "delta")),
             "Hopsworks": HopsworksFeatureStore(**json.loads(server.stdout.readline())),
         }
-        figures, dates = [], Dates()
-        for name, store in stores.items():
-            fill(store, dates, last_dates(WINDOW_DAYS))
-            figures += measure_store(name, store, dates, WINDOW_DAYS, ROWS_A_DATE)
+        columns, dates, n_dates = [], Dates(sizes.rows_a_date), sizes.dates_side_by_side
+        for store in stores.values():
+            fill(store, dates, last_dates(n_dates))
+            columns.append(measure_store("Delta; Hopsworks", store, dates, n_dates, sizes.rows_a_date))
         server.stdin.close()
-    return figures
+    return side_by_side(columns, f"{n_dates} dates of {sizes.rows_a_date:,} rows; Hopsworks' client, contract server")
 
 
-def measure() -> list[Figure]:
-    """Return all figures; takes some minutes."""
+def measure(sizes: Sizes) -> list[Figure]:
+    """Return all figures."""
     with tempfile.TemporaryDirectory() as alone, tempfile.TemporaryDirectory() as together:
-        return measure_growth(Path(alone)) + measure_side_by_side(Path(together))
-
-
-if __name__ == "__main__":
-    show("store", measure())
+        return measure_growth(Path(alone), sizes) + measure_side_by_side(Path(together), sizes)

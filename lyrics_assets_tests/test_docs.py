@@ -1,6 +1,5 @@
 """The papers of the project are true: links lead somewhere, commands and settings exist, none is left out."""
 
-import importlib.util
 import itertools
 import re
 import shlex
@@ -14,6 +13,7 @@ import pytest
 import yaml
 from markdown_it import MarkdownIt
 
+from benchmarks import BENCHMARKS
 from lyrics_assets.cli import main
 from lyrics_assets.serving.settings import ServiceSettings
 from lyrics_assets.settings import ROOT, Settings
@@ -21,7 +21,7 @@ from lyrics_assets.settings import ROOT, Settings
 FOLDERS = ("*.md", "docs/*.md", "deploy/*.md", "lyrics_assets/**/*.md", "scrapy_project/**/*.md", "benchmarks/*.md")
 PAPERS = sorted(path for pattern in FOLDERS for path in ROOT.glob(pattern))
 MARKDOWN = MarkdownIt("commonmark").enable("table")
-COMMAND = re.compile(r"(\.venv/bin/)?(lyrics|make|python -m benchmarks\.\w+)( |$)")
+COMMAND = re.compile(r"(\.venv/bin/)?(lyrics|make|python -m benchmarks\S*)( |$)")
 """As a line of text names it."""
 ASSIGNMENT = re.compile(r"[A-Z_]+=\S*")
 TARGETS = set(re.findall(r"^([\w./-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
@@ -115,9 +115,11 @@ def problem(words):
         case ["make", *arguments]:
             unknown = [word for word in arguments if not word.startswith("-") and word not in TARGETS]
             return f"no target {unknown[0]}" if unknown else ""
-        case ["python", "-m", module, *_] if module.startswith("benchmarks."):
-            placeholder = module == "benchmarks.NAME"
-            return "" if placeholder or importlib.util.find_spec(module) else f"no module {module}"
+        case ["python", "-m", "benchmarks", *arguments]:
+            unknown = [word for word in arguments if word not in {"--full", *BENCHMARKS}]
+            return f"no benchmark {unknown[0]}" if unknown else ""
+        case ["python", "-m", module, *_] if module.startswith("benchmarks"):
+            return f"{module} is no command"
         case ["pytest", *arguments]:
             gone = [word for word in arguments if word.startswith("lyrics_assets_tests") and not (ROOT / word).exists()]
             return f"no test {gone[0]}" if gone else ""
@@ -167,7 +169,8 @@ def test_every_command_exists(paper):
         "LYRICS_HOME=x .venv/bin/lyrics run --nope 3",
         "cd x && lyrics rollback --to=3 --too",
         "make lint nothing  # as it was",
-        "python -m benchmarks.nothing",
+        "python -m benchmarks --full nothing",
+        "python -m benchmarks.load",
         ".venv/bin/pytest -q lyrics_assets_tests/test_nothing.py",
     ],
 )
