@@ -18,7 +18,6 @@ from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from lyrics_assets.cli.terminal import PLAIN_WIDTH
 from lyrics_assets.definitions import build_defs, build_resources
 from lyrics_assets.mails.evaluation import mail_report
 from lyrics_assets.resources.mailer import MailError
@@ -34,6 +33,8 @@ if TYPE_CHECKING:
 
 
 BAR_WIDTH = 24
+PLAIN_WIDTH = 400
+"""Columns where the output is no terminal: room for paths, which are not to be broken."""
 
 
 class Steps:
