@@ -1,7 +1,10 @@
 # Everything is done in .venv; a machine needs Python 3.11 or newer (below 3.14), make and git.
 PYTHON ?= python3
 BIN := .venv/bin
+# Python compiles what is used and keeps it; only where it may not keep anything is all compiled beforehand.
+ifdef PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
+endif
 
 .PHONY: demo test ui serve notebook lint lock audit clean bench bench-full bench-load
 
