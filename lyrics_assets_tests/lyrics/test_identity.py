@@ -30,6 +30,10 @@ def test_an_accent_or_a_capital_does_not_change_the_id(title):
         "Janela feat Zeca",
         "Janela ft. Zeca",
         "Janela featuring Zeca",
+        "Janela ft Zeca",
+        "Janela (ft. Zeca)",
+        "Janela (Featuring Zeca)",
+        "Janela part. 2 Chainz",
         "Janela (with Zeca)",
         "Janela (Ao Vivo)",
         "Janela (ao vivo em Lisboa) [Remix]",
@@ -41,23 +45,38 @@ def test_an_accent_or_a_capital_does_not_change_the_id(title):
         "Janela - Participação de Zeca",
         "Janela (Acústica)",
         "Janela (Acoustic Version)",
+        "Janela (Acoustic)",
+        "Janela (Single Version)",
+        "Janela (Versão de Estúdio)",
+        "Janela (Album Edit)",
+        "Janela (Extended)",
+        "Janela (Edição Estendida)",
+        "Janela (Instrumental)",
         "Janela {Radio Edit}",
         "Janela - Remix",
         "Janela - DJ Bia Remix",
         "Janela (Remastered 2011)",
         "Janela - 2011 Remaster",
         "Janela - Remasterizado",
+        "Janela - Remasterizada",
         "Janela Ao Vivo",
         "Janela, ao vivo!",
         "Janela (Ao Vivo) [Clipe Oficial]",
+        "Janela (Videoclipe)",
+        "Janela (Clipe)",
         "Janela (Vídeo Oficial)",
+        "Janela (Áudio Oficial)",
         "Janela (Official Video)",
+        "Janela (Official Audio)",
         "Janela (Lyric Video)",
+        "Janela (Music Video)",
         "Janela (Playback)",
         "Janela - Karaokê",
         "Janela (Demo)",
         "Janela (Bonus Track)",
+        "Janela (Faixa Bônus)",
         "Janela (Sped Up)",
+        "Janela (Slowed)",
         "Janela (Versão Estendida)",
         "Janela (MTV Unplugged)",
         "  JANELA!  ",
@@ -95,9 +114,32 @@ def test_other_words_make_another_song(one, other):
     assert song_id("Dona Aurora", one) != song_id("Dona Aurora", other)
 
 
-@pytest.mark.parametrize("spelling", ["Muro (Part 2)", "Muro Pt. 2", "Muro - Parte 2", "Muro part. 2", "Muro (Pt 2)"])
+@pytest.mark.parametrize(
+    "spelling", ["Muro (Part 2)", "Muro Pt. 2", "Muro - Parte 2", "Muro part. 2", "Muro (Pt 2)", "Muro Part. 2 "]
+)
 def test_a_numbered_part_is_itself_however_it_is_spelt(spelling):
     assert title_key(spelling) == "muro parte 2"
+
+
+@pytest.mark.parametrize("number", ["12", "II", "IX"])
+def test_a_part_is_numbered_by_two_digits_or_in_roman_numerals_too(number):
+    assert title_key(f"Muro (Part {number})") == title_key(f"Muro part. {number}") == f"muro parte {number.lower()}"
+
+
+@pytest.mark.parametrize(
+    ("title", "key"),
+    [
+        ("Janela (Ao Vivo) do Mar [Remix]", "janela do mar"),
+        ("Samba-Remix", "samba remix"),
+        ("Lift Off", "lift off"),
+        ("& Ao Vivo", "e ao vivo"),
+        ("Vida (Olive)", "vida olive"),
+        ("Ept 2", "ept 2"),
+        ("Pt 2 Amores", "pt 2 amores"),
+    ],
+)
+def test_what_only_resembles_a_mark_or_stands_behind_one_is_kept(title, key):
+    assert title_key(title) == key
 
 
 @pytest.mark.parametrize(("one", "other"), [("Pão & Circo", "Pão e Circo"), ("Rock&Roll", "Rock e Roll")])
@@ -134,6 +176,7 @@ def test_titles_that_are_nothing_but_different_marks_differ():
         ("Anitta (feat. Zeca)", "Anitta"),
         ("Anitta part. Zeca", "Anitta"),
         ("Anitta feat Zeca", "Anitta"),
+        ("Anitta Feat. Zeca", "Anitta"),
         ("Anitta [BR]", "Anitta"),
         ("Jota.Quest", "Jota Quest"),
         ("Racionais MC's", "Racionais MCs"),
