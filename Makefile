@@ -6,7 +6,7 @@ ifdef PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 endif
 
-.PHONY: demo test ui serve notebook lint lock audit clean bench bench-full bench-load
+.PHONY: demo test ui serve notebook pictures lint lock audit clean bench bench-full bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
@@ -22,6 +22,9 @@ serve: .venv/ready       ## the newest Bento at http://127.0.0.1:3001
 
 notebook: .venv/dev      ## notebooks/exploration.ipynb anew, on what the home holds
 	$(BIN)/python notebooks/execute.py
+
+pictures: .venv/dev      ## the page's pictures in docs/ anew, from the home's newest Bento; needs Chromium
+	$(BIN)/python -m lyrics_assets_tests.serving.pictures
 
 lint: .venv/dev          ## style, formatting, types, the direction of imports
 	$(BIN)/ruff check .
