@@ -6,13 +6,25 @@ ifdef PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 endif
 
-.PHONY: demo test ui serve notebook pictures lint lock audit clean bench bench-full bench-load
+.PHONY: demo test coverage mutants ui serve notebook pictures lint lock audit clean bench bench-full bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
 
 test: .venv/dev          ## all tests, in random order, on all cores
 	$(BIN)/pytest -n auto
+
+coverage: .venv/dev      ## what of the packages without Dagster their own tests reach, branches too; fails below 95 %
+	$(BIN)/pytest -n auto --cov --cov-report=term-missing lyrics_assets_tests/lyrics lyrics_assets_tests/model \
+	  lyrics_assets_tests/serving lyrics_assets_tests/scrapy_project lyrics_assets_tests/resources/test_tuning_wandb.py
+
+mutants: .venv/dev       ## which small changes of four modules no test notices; in a copy of the tree; some hours
+	rm -rf var/mutants
+	mkdir -p var/mutants
+	cp -R lyrics_assets lyrics_assets_tests scrapy_project pyproject.toml var/mutants
+	cd var/mutants && $(CURDIR)/$(BIN)/uv tool run --python $(CURDIR)/$(BIN)/python \
+	  --with-requirements $(CURDIR)/requirements.lock "mutmut==3.8.1" run
+	cd var/mutants && $(CURDIR)/$(BIN)/uv tool run --python $(CURDIR)/$(BIN)/python "mutmut==3.8.1" results
 
 ui: .venv/ready          ## the sandbox and the Dagster UI at http://127.0.0.1:3000
 	$(BIN)/lyrics ui
