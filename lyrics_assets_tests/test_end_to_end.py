@@ -4,6 +4,7 @@ import datetime as dt
 import email
 import email.policy
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -185,8 +186,9 @@ def test_no_draft_reaches_the_log_even_if_it_is_refused(demo, tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     with log.open("wb") as output:
-        command = [Path(sys.executable).with_name("lyrics"), "serve", "--home", demo.home, "--port", str(port)]
-        process = subprocess.Popen(command, stdout=output, stderr=output)
+        command = [Path(sys.executable).with_name("lyrics"), "serve", "--home", demo.home]
+        environment = os.environ | {"LYRICS_SERVICE_PORT": str(port)}
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
             transport = httpx.HTTPTransport(retries=8)  # with a pause that doubles: bounded by about a minute
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=30) as client:

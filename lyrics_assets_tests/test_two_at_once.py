@@ -87,9 +87,11 @@ def test_a_rollback_that_is_refused_has_changed_nothing(tmp_path, tmp_path_facto
 
 
 def test_a_second_ui_is_refused_even_if_the_first_command_was_killed_and_its_daemon_lives(tmp_path):
-    home = tmp_path / "home"
+    home, instance = tmp_path / "home", tmp_path / "instance"
+    instance.mkdir()
     # Nothing is crawled: all schedules are stopped.
     live = {
+        "LYRICS_DAGSTER_HOME": str(instance),
         "LYRICS_SITES": "live",
         "LYRICS_LETRAS_URL": "http://127.0.0.1:9",
         "LYRICS_VAGALUME_URL": "http://127.0.0.1:9",
@@ -107,6 +109,7 @@ def test_a_second_ui_is_refused_even_if_the_first_command_was_killed_and_its_dae
         first.kill()
         first.wait()
         assert is_held(home, "ui")
+        assert not (home / "dagster").exists(), "another instance than the one that was named"
     finally:
         started = [*own.children(recursive=True)] if own.is_running() else []
         started += [dagster, *dagster.children(recursive=True)] if "dagster" in locals() else []

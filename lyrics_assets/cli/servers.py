@@ -40,23 +40,26 @@ def ui(port: int, home: Path | None) -> None:
     settings = read_settings(home)
     # A second daemon would start whatever is on a second time. A run beside it is well: the pools part them.
     with at_work(settings, "ui") as lock, sandbox_for(settings, None, fixed_ports=True) as settings:
-        with open_instance(settings.home) as instance:
+        with open_instance(settings.home, settings.dagster_home) as instance:
             end_dead_runs(instance, launched_too=True)  # the lock says that no other daemon is here
         environment = os.environ | settings.to_environment()
-        environment["DAGSTER_HOME"] = str(write_instance_config(settings.home))
+        environment["DAGSTER_HOME"] = settings.dagster_home or str(write_instance_config(settings.home))
         click.echo(f"Dagster UI: http://127.0.0.1:{port}  (Ctrl-C stops it)")
         command = [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port)]
         sys.exit(run_server(command, environment, keep_open=(lock,)))
 
 
 @click.command()
-@click.option("--port", type=click.IntRange(0, 65535), default=3001, show_default=True)
+@click.option("--port", type=click.IntRange(0, 65535), help="Default: LYRICS_SERVICE_PORT, or 3001.")
 @click.option("--bento", default="latest", show_default=True, help="latest, previous, or a Bento's tag.")
 @home_option
-def serve(port: int, bento: str, home: Path | None) -> None:
+def serve(port: int | None, bento: str, home: Path | None) -> None:
     """Serve a Bento, endpoint and page, until interrupted."""
     from lyrics_assets.definitions import build_resources
+    from lyrics_assets.serving.settings import ServiceSettings
 
+    if port is None:
+        port = ServiceSettings.from_environment().port
     settings = read_settings(home)
     store = build_resources(settings)["bento_store"]
     if settings.home.exists():
