@@ -226,4 +226,5 @@ def test_the_hooks_run_the_environments_own_tools():
     config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))
     hooks = [hook for repository in config["repos"] for hook in repository["hooks"]]
     assert {repository["repo"] for repository in config["repos"]} == {"local"}
-    assert {hook["entry"].split()[0] for hook in hooks} == {".venv/bin/ruff", ".venv/bin/mypy"}
+    tools = {f".venv/bin/{name}" for name in ("ruff", "mypy", "lint-imports")}
+    assert {hook["entry"].split()[0] for hook in hooks} == tools

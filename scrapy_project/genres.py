@@ -1,4 +1,4 @@
-"""The genres that the project learns, and what each site calls them. Adding a genre is one line of GENRES."""
+"""The genres that the project learns, and what each site calls them. How one is added: CONTRIBUTING.md."""
 
 from typing import NamedTuple
 
@@ -11,6 +11,7 @@ class Genre(NamedTuple):
     vagalume: str
 
 
+# A new one goes to the end: the sandbox gives each genre its pages without a lyric by its place.
 GENRES: tuple[Genre, ...] = (
     Genre("Country", "country", "country"),
     Genre("Forró", "forro", "forro"),

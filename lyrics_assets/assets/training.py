@@ -253,7 +253,10 @@ class EvaluationConfig(dg.Config):
         20_000, ge=0, description="Training songs above which no learning curve is measured; 0 for none at all"
     )
     tolerance: float = Field(
-        0.02, ge=0, lt=1, description="Macro-F1 below the champion's that the 95 % bound of the gain may reach"
+        0.02,
+        ge=0,
+        lt=1,
+        description="Macro-F1 below the champion's that the one-sided 95 % bound of the gain may reach",
     )
     seed: int = Field(0, description="Of every bootstrap, random split and search")
 

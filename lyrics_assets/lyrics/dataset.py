@@ -306,6 +306,10 @@ def _lists(frame: pd.DataFrame, column: str) -> pa.Array:
 
 
 def _count_conflicts(frame: pd.DataFrame) -> dict[str, int]:
+    """Return how many songs have rows that disagree, by what they disagree on.
+
+    ``sites_share_no_genre``: on several sites, and no genre of it is named by more than one of them.
+    """
     by_song = frame.groupby("song_id")
     sites = frame.drop_duplicates(["song_id", "source", "genre"]).groupby(["song_id", "genre"])["source"].nunique()
     agreed = sites.groupby("song_id").max()

@@ -52,7 +52,7 @@ def compare(
     """Return the champion's figures and the challenger's gain over it, on the test songs that are new to both.
 
     Args:
-        test: columns artist, genre, lyrics_group.
+        test: songs that did not teach the challenger; columns artist, genre, lyrics_group.
         challenger: its probabilities, same rows, one column a genre.
         champion: likewise.
         learned: `learned_songs` of the champion.

@@ -19,7 +19,8 @@ NOTICES = {
     Notice.NO_LYRICS: "Essa música é instrumental e não possui letra.",
 }
 
-# The lyric's container: today's, that of mid-2024, and that of before 2023, which also had other titles.
+# The lyric's container: today's, for every second song, that of mid-2024, and that of before 2023, which also had
+# other titles.
 _OLD_CONTAINER = "cnt-letra"
 _CONTAINERS = ("lyric-original", "lyric-original", "lyric-original font --lyrics --size18", _OLD_CONTAINER)
 _CHART_CLASSES = ("top-list_mus --top", "top-list_mus --top", "top-list_mus cnt-list--col1-3")

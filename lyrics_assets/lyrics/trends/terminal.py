@@ -42,6 +42,7 @@ def print_trends(report: dict[str, Any], console: Console, genre: str | None = N
     _print_table(console, "Pairs of genres that moved beyond chance", _moved(report, genre))
     if genre is not None:
         _print_table(console, f"Nearest genres on {dates[-1]}", _nearest(report, genre))
+        console.print(Text("\nSongs that came (+) and left (-)", "bold"))
         for sign, part in (("+", "entering"), ("-", "leaving")):
             for song in report["genres"][genre][part]:
                 console.print(Text(f" {sign} {song['title']}, {song['artist']}"))
