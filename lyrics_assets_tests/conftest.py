@@ -118,6 +118,8 @@ def postgres_address(postgres):
 LONGEST_FIRST = (
     *("test_thirty_days.py", "test_end_to_end.py", "test_notebook.py", "test_killed_runs.py", "test_deploy.py"),
     *("test_run_twice.py", "test_two_at_once.py", "test_home_disk.py", "resources/test_hopsworks_store.py"),
+    *("test_hostile_titles.py", "scrapy_project/test_politeness.py", "assets/test_extraction_faults.py"),
+    *("test_secrets.py", "cli/test_models_command.py", "cli/test_import_command.py", "resources/test_tuning_wandb.py"),
 )
 """Files, so that no worker begins a long one when the others are about to end."""
 LOOK_AT_DEMO = {"test_end_to_end.py", "test_notebook.py"}
