@@ -6,12 +6,15 @@ ifdef PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 endif
 
-.PHONY: demo test coverage mutants ui serve notebook pictures lint lock audit clean bench bench-full bench-load
+.PHONY: demo test test-random coverage mutants ui serve notebook pictures lint lock audit clean bench bench-full bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP
 	$(BIN)/lyrics demo
 
-test: .venv/dev          ## all tests, in random order, on all cores
+test: .venv/dev          ## all tests, on all cores
+	$(BIN)/pytest -n auto -p no:randomly
+
+test-random: .venv/dev   ## the same in a random order, which is printed as a seed
 	$(BIN)/pytest -n auto
 
 coverage: .venv/dev      ## what of the packages without Dagster their own tests reach, branches too; fails below 95 %

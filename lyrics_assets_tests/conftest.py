@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -127,10 +128,20 @@ LOOK_AT_DEMO = {"test_end_to_end.py", "test_notebook.py"}
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Put the longest files first, whatever the order in which the others come."""
+    """Put the longest files first, in whatever order the others come; keep the order of a file that tells a story."""
     folder = Path(__file__).parent
     names = {item: item.path.relative_to(folder).as_posix() for item in items}
+    stories: dict[str, Iterator[pytest.Item]] = {}
+    for name in {names[item] for item in items if is_story(item)}:
+        steps = [item for item in items if names[item] == name]
+        stories[name] = iter(sorted(steps, key=lambda item: item.location[1]))
+    items[:] = [next(stories[names[item]]) if names[item] in stories else item for item in items]
     items.sort(key=lambda item: (*LONGEST_FIRST, names[item]).index(names[item]))
+
+
+def is_story(item):
+    """Tell whether the tests of a file are steps, each of which goes on from the one before."""
+    return getattr(item.module, "IS_STORY", False)
 
 
 class Scheduling(LoadFileScheduling):

@@ -15,7 +15,7 @@ _MARK = (
     r"|sped up|slowed)"
 )
 _BRACKETED = re.compile(r"[(\[{][^)\]}]*[)\]}]")
-_TRAILING_MARK = re.compile(rf"\s+[-–—]\s+(?:[^-–—]*\b)?{_MARK}\b.*$", re.IGNORECASE)
+_TRAILING_MARK = re.compile(rf"\s+[-–—]\s+(?:[^-–—]*\b)?{_MARK}\b.*$")
 _TRAILING_GUEST = re.compile(rf"\s+(?:part\.(?!\s*{_NUMBER}\s*$)|feat\.?|ft\.?|featuring)\s+.*$", re.IGNORECASE)
 _TRAILING_LIVE = re.compile(r"(?<=\w)\W+ao vivo\W*$")
 _HAS_MARK = re.compile(rf"\b{_MARK}\b")

@@ -103,7 +103,8 @@ def project(tmp_path_factory, world, served):
 def quiet(project):
     """The report of the newest date, after that of the one before it."""
     project.materialize(date=str(day(LEARNED)))
-    return project.materialize()
+    metadata, check = project.materialize()
+    return metadata, check, project.lake.read_bytes(f"reports/drift/{metadata['date']}.html").decode()
 
 
 @pytest.fixture
@@ -118,7 +119,7 @@ def drifted_project(project, quiet, world):
 
 
 def test_a_quiet_date_keeps_the_contract_of_metadata_and_files(project, quiet, world):
-    metadata, check = quiet
+    metadata, check, _ = quiet
     newest = str(day(LEARNED + QUIET - 1))
     assert (metadata["drifted"], metadata["warned"]) == ([], [])
     assert (metadata["date"], metadata["is_newest"], metadata["songs"]) == (newest, True, len(world[1][-1]))
@@ -137,8 +138,7 @@ def test_a_quiet_date_keeps_the_contract_of_metadata_and_files(project, quiet, w
 
 
 def test_the_page_draws_the_reports_before_and_reproduces_no_lyric(project, quiet, world):
-    metadata, _ = quiet
-    page = project.lake.read_bytes(f"reports/drift/{metadata['date']}.html").decode()
+    metadata, _, page = quiet
     assert metadata["page"] == project.lake.url(f"reports/drift/{metadata['date']}.html")
     assert "1 earlier report." in page
     songs = [row for rows in world[1] for row in rows]

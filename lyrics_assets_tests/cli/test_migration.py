@@ -24,6 +24,8 @@ from lyrics_assets_tests.serving.parts import free_port
 from scrapy_project.archive import PAGES, REQUESTS, Archive, Page
 from scrapy_project.database import open_engine
 
+IS_STORY = True
+"""A migration takes long: what is done after it is done one after the other."""
 DATE = dt.date(2026, 10, 1)
 NOW = dt.datetime(2026, 10, 1, 8, tzinfo=dt.UTC)
 TEXTS = {f"{number:032x}": f"um texto de prova que tem o número {number} e nada mais" for number in range(1200)}
