@@ -10,7 +10,7 @@ from lyrics_assets.lyrics.text import normalise
 from lyrics_assets.model.calibration import Calibration
 from lyrics_assets.model.classifier import build_pipeline
 from lyrics_assets.model.explanation import locate
-from lyrics_assets.model.scorer import Scorer
+from lyrics_assets.model.scorer import Scorer, largest_difference
 from lyrics_assets_tests.corpus import GENRES, SMALL, TWO_GENRES, pipeline, songs
 
 # Any text, and texts of what folding treats in ways of its own: marks, ligatures, letters that become two or are made
@@ -37,6 +37,12 @@ def model(request):
     """Return a pipeline and its scorer, one of each calibration and one of the other weighting."""
     trained = fitted("temperature", "bm25") if request.param == "BM25" else fitted(request.param)
     return trained, Scorer.compile(trained)
+
+
+def test_a_scorer_answers_as_its_pipeline_does_whatever_calibrates_it(model):
+    trained, scorer = model
+    lyrics = list(songs(*GENRES)["lyrics"])[:20]
+    assert largest_difference(trained, scorer, lyrics) <= 1e-6
 
 
 @settings(max_examples=500, deadline=None)
