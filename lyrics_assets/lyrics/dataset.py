@@ -212,7 +212,6 @@ def _accept(row: _Checked, normalised: str, portuguese_share: float) -> dict[str
 
 class _RejectedError(ValueError):
     def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(reason)
         self.reason, self.detail = reason, detail
 
 

@@ -124,6 +124,8 @@ def test_rejects_say_which_page_but_never_hold_the_lyric():
     assert list(rejects.columns) == ["source", "genre", "url", "title", "artist", "reason", "detail"]
     assert list(rejects["reason"]) == ["not_portuguese", "too_short", "missing_field"]
     assert rejects.loc[2, "url"] == "https://letras.example/x/"
+    named = rejects.loc[0, ["source", "genre", "title", "artist"]]
+    assert list(named) == ["letras", "Samba", "Janela", "Dona Aurora"]
     shown = rejects.to_csv()
     assert "lalalá" not in shown
     assert not any(line in shown for line in ENGLISH.split("\n") if line)
