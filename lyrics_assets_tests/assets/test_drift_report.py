@@ -27,6 +27,8 @@ from lyrics_assets_tests.registry import new_tracking
 
 pytestmark = [pytest.mark.filterwarnings("ignore:.*input example:UserWarning")]
 
+IS_STORY = True
+"""One project, judged again and again: the newest report is that of the test before."""
 LEARNED, QUIET = 4, 2
 FIRST = today() - dt.timedelta(days=LEARNED + QUIET - 1)
 QUICK = {"draws": 300}
