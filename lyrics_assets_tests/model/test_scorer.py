@@ -164,6 +164,8 @@ def test_a_model_is_two_files_without_a_pickle(saved):
     assert sorted(path.name for path in saved.iterdir()) == ["scorer.json", "scorer.npz"]
     with np.load(saved / "scorer.npz", allow_pickle=False) as arrays:
         assert all(array.dtype != object for array in arrays.values())
+        # The others are few; these are nearly the whole file.
+        assert arrays["coefficients"].dtype == np.float32
 
 
 @pytest.mark.parametrize("where", [0, 100, -1])
@@ -250,6 +252,7 @@ def test_the_words_that_are_kept_for_the_next_lyric_stay_few(monkeypatch):
 
 
 def test_an_answer_without_chosen_bounds_takes_all_genres_for_equally_likely():
+    assert scorer(*TWO_GENRES).bounds.prior == {"Gospel": 0.5, "Samba": 0.5}
     found = scorer(*TWO_GENRES).judge("")
     assert (found.genre, found.warnings) == (None, ("too_short",))
     assert found.probabilities == {"Gospel": 0.5, "Samba": 0.5}
