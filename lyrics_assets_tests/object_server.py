@@ -24,7 +24,8 @@ def running_object_store() -> Iterator[dict[str, str]]:
         port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # In a session of its own: no signal that is meant for others of this one ends it.
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         # With a pause that doubles: bounded by about a minute.
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=30) as client:
@@ -37,6 +38,8 @@ def running_object_store() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
     finally:
+        if process.poll() is not None:
+            print(f"the object store ended by itself, with {process.returncode}", file=sys.stderr)
         tether.end(process, 15)
 
 
