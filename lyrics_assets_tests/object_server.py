@@ -39,7 +39,7 @@ def running_object_store() -> Iterator[dict[str, str]]:
         }
     finally:
         if process.poll() is not None:
-            print(f"the object store ended by itself, with {process.returncode}", file=sys.stderr)
+            sys.stderr.write(f"the object store ended by itself, with {process.returncode}\n")
         tether.end(process, 15)
 
 
