@@ -66,8 +66,7 @@ class Settings(BaseModel):
     wandb_offline: bool = Field(False, description="Keep an offline W&B run of each trial of the local engine")
     dask_address: str = Field("", description="Dask scheduler for the local engine; this machine if empty")
     service_prediction_log: str = Field(
-        "",
-        description="Folder of the service's prediction log, which it reads itself too; in the home if empty",
+        "", description="Folder of the service's prediction log, which it reads itself too; in the home if empty"
     )
     smtp_host: str = Field("", description="Mail server; .eml files in the home if empty")
     smtp_port: int = Field(0, ge=0, le=65535, description="0 for the usual one: 587 (starttls), 465 (tls), 25 (none)")

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 @click.pass_obj
 def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) -> None:
     """Make the previous champion champion again, and release it."""
-    from lyrics_assets.cli.sessions import open_session
     from lyrics_assets.definitions import build_resources
 
     settings = read_settings(home)
@@ -31,6 +30,8 @@ def rollback(verbose: bool, to: int | None, release: bool, home: Path | None) ->
     with at_work(settings):
         _roll_back(tracking, to)
         if release:
+            from lyrics_assets.cli.sessions import open_session
+
             with open_session(settings, verbose=verbose) as session:
                 session.release()
         else:

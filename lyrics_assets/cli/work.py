@@ -34,12 +34,13 @@ def run(
     home: Path | None,
 ) -> None:
     """Materialize the whole graph for one date."""
-    from lyrics_assets.cli.sessions import open_session
-
     date = parse_date(date_text)
     check_genres(genres)
     settings = read_settings(home, sites=sites, songs_per_genre=songs_per_genre, genres=genres or None)
     settings = with_songbook(settings, songbook)
+    # Only now: it takes seconds, and a wrong argument is to be told at once.
+    from lyrics_assets.cli.sessions import open_session
+
     with (
         at_work(settings),
         sandbox_for(settings, songbook) as settings,
@@ -55,10 +56,11 @@ def run(
 @click.pass_obj
 def demo(verbose: bool, home: Path | None) -> None:
     """Show the whole project at work: three dates of the sandbox, a model, a Bento that answers a lyric."""
-    from lyrics_assets.cli.sessions import open_session
     from lyrics_assets.partitions import today
 
     settings = read_settings(home, sites="sandbox")
+    from lyrics_assets.cli.sessions import open_session
+
     with at_work(settings), sandbox_for(settings, None) as settings, open_session(settings, verbose=verbose) as session:
         for days_ago in (2, 1, 0):
             session.extract(today() - dt.timedelta(days=days_ago))
