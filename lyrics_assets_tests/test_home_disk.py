@@ -92,7 +92,7 @@ def read_only(disturbed, tmp_path):
 
 
 def test_a_read_only_home_is_one_clear_line_and_can_still_be_looked_at(read_only):
-    for command in ("run", "ui", "serve", "prune"):
+    for command in ("run", "demo", "ui", "serve", "prune"):
         finished = run_lyrics(command, "--home", read_only, **SMALL)
         assert finished.code == 1, command
         (line,) = finished.err.strip().splitlines()
@@ -107,7 +107,7 @@ def test_a_read_only_home_is_one_clear_line_and_can_still_be_looked_at(read_only
 def test_a_home_that_cannot_be_made_is_one_clear_line(tmp_path):
     (tmp_path / "file").touch()
     home = tmp_path / "file" / "home"
-    for command in ("run", "prune"):
+    for command in ("run", "ui", "prune"):
         finished = run_lyrics(command, "--home", home, **SMALL)
         assert finished.code == 1, command
         (line,) = finished.err.strip().splitlines()
