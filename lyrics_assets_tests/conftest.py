@@ -7,7 +7,6 @@ import subprocess
 import sys
 import tempfile
 import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,16 +32,16 @@ class Finished(NamedTuple):
     err: str
 
 
-def start_lyrics(*arguments, streams=subprocess.DEVNULL, **environment):
+def start_lyrics(*arguments, stdin=subprocess.DEVNULL, output=subprocess.DEVNULL, **environment):
     """Start the installed command `lyrics`, without settings of the machine's own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("LYRICS_")}
     command = [Path(sys.executable).with_name("lyrics"), *map(str, arguments)]
-    return subprocess.Popen(command, env=clean | environment, stdin=streams, stdout=streams, stderr=streams, text=True)
+    return subprocess.Popen(command, env=clean | environment, stdin=stdin, stdout=output, stderr=output, text=True)
 
 
 def run_lyrics(*arguments, stdin=None, timeout=280, **environment):
     """Run the installed command `lyrics` to its end; it is killed if that does not come in so many seconds."""
-    with start_lyrics(*arguments, streams=subprocess.PIPE, **environment) as process:
+    with start_lyrics(*arguments, stdin=subprocess.PIPE, output=subprocess.PIPE, **environment) as process:
         try:
             out, err = process.communicate(stdin, timeout)
         except subprocess.TimeoutExpired:
@@ -131,17 +130,12 @@ def pytest_collection_modifyitems(items):
     """Put the longest files first, in whatever order the others come; keep the order of a file that tells a story."""
     folder = Path(__file__).parent
     names = {item: item.path.relative_to(folder).as_posix() for item in items}
-    stories: dict[str, Iterator[pytest.Item]] = {}
-    for name in {names[item] for item in items if is_story(item)}:
-        steps = [item for item in items if names[item] == name]
-        stories[name] = iter(sorted(steps, key=lambda item: item.location[1]))
-    items[:] = [next(stories[names[item]]) if names[item] in stories else item for item in items]
+    for story in {item.module for item in items if getattr(item.module, "IS_STORY", False)}:
+        places = [place for place, item in enumerate(items) if item.module is story]
+        steps = sorted((items[place] for place in places), key=lambda item: item.location[1])
+        for place, step in zip(places, steps, strict=True):
+            items[place] = step
     items.sort(key=lambda item: (*LONGEST_FIRST, names[item]).index(names[item]))
-
-
-def is_story(item):
-    """Tell whether the tests of a file are steps, each of which goes on from the one before."""
-    return getattr(item.module, "IS_STORY", False)
 
 
 class Scheduling(LoadFileScheduling):

@@ -4,12 +4,7 @@ import datetime as dt
 import email
 import email.policy
 import json
-import os
-import socket
-import subprocess
-import sys
 from html import unescape
-from pathlib import Path
 
 import dagster as dg
 import httpx
@@ -20,8 +15,9 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.conftest import run_lyrics, start_lyrics
 from lyrics_assets_tests.serving.browser import Browser, find_chromium
+from lyrics_assets_tests.serving.parts import free_port
 from scrapy_project.genres import GENRE_NAMES
 
 DRAFT = """Senhor, eu venho ao teu altar
@@ -183,12 +179,9 @@ def test_the_built_bentos_page_follows_a_draft_in_a_browser(resources, tmp_path)
 def test_no_draft_reaches_the_log_even_if_it_is_refused(demo, tmp_path):
     marker = "palavra-que-ninguém-escreveria"
     log = tmp_path / "service.log"
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with log.open("wb") as output:
-        command = [Path(sys.executable).with_name("lyrics"), "serve", "--home", demo.home]
-        environment = os.environ | {"LYRICS_SERVICE_PORT": str(port)}
-        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        process = start_lyrics("serve", "--home", demo.home, output=output, LYRICS_SERVICE_PORT=str(port))
         try:
             transport = httpx.HTTPTransport(retries=8)  # with a pause that doubles: bounded by about a minute
             with httpx.Client(base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=30) as client:

@@ -29,7 +29,7 @@ class Runs(NamedTuple):
 def runs(tmp_path_factory):
     """Run today twice at once and then a third time."""
     home = tmp_path_factory.mktemp("twice") / "home"
-    processes = [start_lyrics("run", "--home", home, streams=subprocess.PIPE, **SMALL) for _ in range(2)]
+    processes = [start_lyrics("run", "--home", home, output=subprocess.PIPE, **SMALL) for _ in range(2)]
     told = [process.communicate(timeout=200) for process in processes]
     together = [Finished(process.returncode, *texts) for process, texts in zip(processes, told, strict=True)]
     return Runs(home, together, contents(home), run_lyrics("run", "--home", home, **SMALL))

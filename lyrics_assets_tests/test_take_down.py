@@ -14,9 +14,10 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.settings import ROOT, Settings
 from lyrics_assets_tests.charts import Charts, date_table
 from scrapy_project.archive import Archive, Page
+from scrapy_project.sandbox.catalogue import slugify
 
 DATE = dt.date(2026, 11, 20)
-WANTED = "Marreta Elétrica"
+WANTED, OTHER = "Marreta Elétrica", "Dona Aurora"
 PAPER = ROOT / "docs" / "data-and-ethics.md"
 
 
@@ -26,10 +27,10 @@ def home(tmp_path):
     settings = Settings(home=tmp_path / "home")
     lake, store = (build_resources(settings)[name] for name in ("lake", "feature_store"))
     rows = next(Charts(0, songs_a_genre=2, n_words=40).days())
-    rows = [row | {"artist": WANTED if number % 2 else "Dona Aurora"} for number, row in enumerate(rows)]
+    rows = [row | {"artist": WANTED if number % 2 else OTHER} for number, row in enumerate(rows)]
     for source, url in (("letras", "https://letras.example/{}/{}/"), ("museu", "")):
         songs = [
-            {"artist": row["artist"], "title": row["title"], "url": url.format(folder(row["artist"]), number)}
+            {"artist": row["artist"], "title": row["title"], "url": url.format(slugify(row["artist"]), number)}
             for number, row in enumerate(rows)
         ]
         lines = "".join(json.dumps(song, ensure_ascii=False) + "\n" for song in songs)
@@ -39,15 +40,11 @@ def home(tmp_path):
     store.replace_date(table)
     archive = Archive(settings.archive)
     now = dt.datetime.now(dt.UTC).replace(tzinfo=None, microsecond=0)
-    for artist in (WANTED, "Dona Aurora"):
-        address = f"https://letras.example/{folder(artist)}/0/"
+    for artist in (WANTED, OTHER):
+        address = f"https://letras.example/{slugify(artist)}/0/"
         archive.store(artist, DATE, "letras", Page(address, 200, {}, b"page", now))
     archive.close()
     return settings
-
-
-def folder(artist):
-    return artist.lower().replace("é", "e").replace(" ", "-")
 
 
 def recipe():
@@ -64,14 +61,15 @@ def artists(settings):
     }
     places["dataset"] = set(lake.read_table(f"lyrics/{DATE}.parquet")["artist"].to_pylist())
     archive = Archive(settings.archive)
-    places["pages"] = {artist for artist in (WANTED, "Dona Aurora") if archive.find(artist, DATE)}
+    places["pages"] = {artist for artist in (WANTED, OTHER) if archive.find(artist, DATE)}
     archive.close()
-    return places | {"store": set(store.read_date(DATE, ["artist"])["artist"].to_pylist())}
+    places["store"] = set(store.read_date(DATE, ["artist"])["artist"].to_pylist())
+    return places
 
 
 def test_the_recipe_takes_the_artist_out_of_every_place_and_leaves_the_others(home, tmp_path):
     everywhere = ("letras", "museu", "dataset", "pages", "store")
-    assert artists(home) == {key: {WANTED, "Dona Aurora"} for key in everywhere}
+    assert artists(home) == {key: {WANTED, OTHER} for key in everywhere}
     script = tmp_path / "remove_artist.py"
     script.write_text(recipe(), encoding="utf-8")
     done = subprocess.run(
@@ -81,4 +79,4 @@ def test_the_recipe_takes_the_artist_out_of_every_place_and_leaves_the_others(ho
         text=True,
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert artists(home) == {key: {"Dona Aurora"} for key in everywhere}
+    assert artists(home) == {key: {OTHER} for key in everywhere}

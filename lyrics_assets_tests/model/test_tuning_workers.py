@@ -77,19 +77,24 @@ CHANGES = {
 }
 
 
-@pytest.fixture(scope="module")
-def cluster():
-    """A Dask scheduler and two workers, each a process of its own."""
+def local_cluster(n_workers):
+    """Start a Dask scheduler and so many workers, each a process of its own, on loopback."""
     import distributed
 
-    with distributed.LocalCluster(
-        n_workers=2,
+    return distributed.LocalCluster(
+        n_workers=n_workers,
         threads_per_worker=1,
         processes=True,
         dashboard_address="127.0.0.1:0",
         host="127.0.0.1",
         silence_logs=50,
-    ) as cluster:
+    )
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A Dask scheduler and two workers, each a process of its own."""
+    with local_cluster(2) as cluster:
         yield cluster
 
 
@@ -135,12 +140,8 @@ def test_a_scheduler_that_is_not_there_is_named(learned):
 
 
 def test_a_cluster_without_workers_is_named(learned):
-    import distributed
-
     with (
-        distributed.LocalCluster(
-            n_workers=0, processes=True, dashboard_address="127.0.0.1:0", host="127.0.0.1", silence_logs=50
-        ) as empty,
+        local_cluster(0) as empty,
         pytest.raises(SearchError, match=r"has no worker after 0\.5 s"),
     ):
         search_songs(parse_sweep(SWEEP), learned, 3, workers=dask_cluster(empty.scheduler_address, timeout=0.5))
@@ -148,16 +149,7 @@ def test_a_cluster_without_workers_is_named(learned):
 
 def test_a_cluster_that_loses_all_its_workers_is_named(learned):
     """The last one leaves when the first score is there."""
-    import distributed
-
-    with distributed.LocalCluster(
-        n_workers=1,
-        threads_per_worker=1,
-        processes=True,
-        dashboard_address="127.0.0.1:0",
-        host="127.0.0.1",
-        silence_logs=50,
-    ) as shrinking:
+    with local_cluster(1) as shrinking:
 
         class Shrinking(Journal):
             def add(self, result):
