@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
+from obstore.fsspec import FsspecStore
 
 from lyrics_assets.resources import tether
 
@@ -41,6 +42,8 @@ def running_object_store() -> Iterator[dict[str, str]]:
         if process.poll() is not None:
             sys.stderr.write(f"the object store ended by itself, with {process.returncode}\n")
         tether.end(process, 15)
+        # A client is kept for a process; the next server, of the same buckets, has another port.
+        FsspecStore.clear_instance_cache()
 
 
 @contextmanager
