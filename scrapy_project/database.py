@@ -1,23 +1,25 @@
 """SQLite or PostgreSQL by URL, safe for several processes at once: what every database of the project opens with."""
 
+import importlib
 import os
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
+
+    Insert = sqlite.Insert | postgresql.Insert
+
+BACKENDS = ("sqlite", "postgresql")
 BUSY_SECONDS = 30
 """How long a write waits for another process's in SQLite."""
 CREATION_LOCK = 7_205_759
 """Any number that no other program locks in the same PostgreSQL database."""
-
-Insert = sqlite.Insert | postgresql.Insert
-_INSERTS: Mapping[str, Callable[[sa.Table], Insert]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def open_engine(url: str) -> sa.Engine:
@@ -29,8 +31,8 @@ def open_engine(url: str) -> sa.Engine:
         ValueError: the URL names another kind of database.
     """
     address = sa.make_url(url)
-    if address.get_backend_name() not in _INSERTS:
-        raise ValueError(f"{address.render_as_string()} is not allowed; give an address of {' or '.join(_INSERTS)}")
+    if address.get_backend_name() not in BACKENDS:
+        raise ValueError(f"{address.render_as_string()} is not allowed; give an address of {' or '.join(BACKENDS)}")
     if address.drivername == "postgresql":
         # SQLAlchemy's own choice is a driver that the project does not bring.
         address = address.set(drivername="postgresql+pg8000")
@@ -59,9 +61,11 @@ def create_tables(engine: sa.Engine, *tables: sa.Table) -> None:
                 connection.execute(CreateIndex(index, if_not_exists=True))
 
 
-def insert_into(engine: sa.Engine, table: sa.Table) -> Insert:
+def insert_into(engine: sa.Engine, table: sa.Table) -> "Insert":
     """Return an insert in the database's own dialect, which can say what to do with a row that is there already."""
-    return _INSERTS[engine.dialect.name](table)
+    dialect = importlib.import_module(f"sqlalchemy.dialects.{engine.dialect.name}")
+    insert: Insert = dialect.insert(table)
+    return insert
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: Any) -> None:
