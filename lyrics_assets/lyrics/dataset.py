@@ -286,21 +286,18 @@ def _merge(accepted: pa.Table) -> tuple[pa.Table, dict[str, int]]:
 
 def _choose_genres(frame: pd.DataFrame) -> dict[str, pa.Array]:
     """Return genre and rank of each song, in the order of song_id."""
-    of_genre = frame.groupby(["song_id", "genre"], sort=True)
+    of_genre = frame.groupby(["song_id", "genre"])
     votes = pd.DataFrame({"votes": of_genre["source"].nunique(), "rank": of_genre["rank"].min()}).reset_index()
     votes = votes.sort_values(["song_id", "votes", "rank", "genre"], ascending=[True, False, True, True])
     first = votes.drop_duplicates("song_id")
-    return {
-        "genre": pa.array(first["genre"], pa.string()),
-        "rank": pa.array(first["rank"].astype("Int64"), pa.int64()),
-    }
+    return {"genre": pa.array(first["genre"], pa.string()), "rank": pa.array(first["rank"], pa.int64())}
 
 
 def _lists(frame: pd.DataFrame, column: str) -> pa.Array:
     """Return the distinct values of a column of each song, sorted, in the order of song_id."""
     pairs = frame[["song_id", column]].drop_duplicates().sort_values(["song_id", column])
-    sizes = pairs.groupby("song_id", sort=True).size()
-    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    sizes = pairs.groupby("song_id").size()
+    offsets = np.concatenate([[0], np.cumsum(sizes)])
     return pa.ListArray.from_arrays(pa.array(offsets), pa.array(pairs[column], pa.string()))
 
 
@@ -310,7 +307,7 @@ def _count_conflicts(frame: pd.DataFrame) -> dict[str, int]:
     ``sites_share_no_genre``: on several sites, and no genre of it is named by more than one of them.
     """
     by_song = frame.groupby("song_id")
-    sites = frame.drop_duplicates(["song_id", "source", "genre"]).groupby(["song_id", "genre"])["source"].nunique()
+    sites = frame.groupby(["song_id", "genre"])["source"].nunique()
     agreed = sites.groupby("song_id").max()
     return {
         "several_genres": int((by_song["genre"].nunique() > 1).sum()),
@@ -333,9 +330,9 @@ def _groups(songs: pa.Table, index: TextIndex) -> pa.Array:
 
 def _complete(merged: pa.Table, extraction_date: dt.date, groups: pa.Array) -> pa.Table:
     """Return the merged songs with every column of SCHEMA."""
-    portuguese = pc.if_else(merged["is_translation"], pa.scalar(None, pa.string()), PORTUGUESE)
+    portuguese = pc.if_else(merged["is_translation"], None, PORTUGUESE)
     columns = {name: merged[name] for name in merged.column_names if name in SCHEMA.names} | {
-        "extraction_date": pa.repeat(pa.scalar(extraction_date, pa.date32()), merged.num_rows),
+        "extraction_date": pa.repeat(pa.scalar(extraction_date), merged.num_rows),
         # What was not translated and is Portuguese was written in it, whatever a site does not say.
         "original_language": pc.coalesce(merged["original_language"], portuguese),
         "lyrics_group": groups,

@@ -283,6 +283,24 @@ def test_the_rank_is_the_best_one_in_the_chosen_genre():
     assert (song["genre"], song["rank"]) == ("Samba", 6)
 
 
+def test_each_of_several_songs_keeps_what_is_its_own():
+    rows = [
+        raw_song(title="Janela", genre="Samba", rank=4),
+        raw_song(title="Varanda", genre="Rock", rank=2),
+        raw_song(title="Porta", genre="Gospel", rank=None),
+        raw_song(title="Porta", genre="Forró", rank=None),
+        raw_song(title="Telhado", genre="MPB", rank=7),
+        raw_song(title="Telhado", genre="MPB", rank=None, source="vagalume"),
+    ]
+    songs = build_dataset(rows, DATE).songs.select(["title", "genre", "rank", "genres", "sources"]).to_pylist()
+    assert sorted(tuple(song.values()) for song in songs) == [
+        ("Janela", "Samba", 4, ["Samba"], ["letras"]),
+        ("Porta", "Forró", None, ["Forró", "Gospel"], ["letras"]),
+        ("Telhado", "MPB", 7, ["MPB"], ["letras", "vagalume"]),
+        ("Varanda", "Rock", 2, ["Rock"], ["letras"]),
+    ]
+
+
 def test_a_song_of_no_chart_has_no_rank():
     assert only(raw_song(source="vagalume", rank=None))["rank"] is None
 
