@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 BAR_WIDTH = 24
-PLAIN_WIDTH = 400
+UNBROKEN_WIDTH = 400
 """Columns where the output is no terminal: room for paths, which are not to be broken."""
 
 
@@ -177,7 +177,7 @@ def open_session(settings: Settings, *, verbose: bool) -> Iterator[Session]:
     home = settings.home.absolute()
     log = None if verbose else home / "logs" / "lyrics.log"
     with _terminal(log) as terminal, open_instance(home, settings.dagster_home) as instance:
-        width = None if terminal.isatty() else PLAIN_WIDTH
+        width = None if terminal.isatty() else UNBROKEN_WIDTH
         yield Session(settings, instance, Console(file=terminal, width=width, highlight=False), verbose=verbose)
 
 
