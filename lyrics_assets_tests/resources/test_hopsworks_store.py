@@ -1,6 +1,6 @@
 """Hopsworks through its real client, against a contract server on loopback that keeps real Delta tables.
 
-One file: the client and the server share the one port of the Query Service, so only one of them runs on a machine.
+One file: the client and the server share the one port of the Query Service, so only one server runs on a machine.
 """
 
 import concurrent.futures
@@ -41,17 +41,6 @@ from lyrics_assets_tests.resources.feature_store_contract import (
 )
 
 TIMEOUT = 20
-
-
-def test_the_server_runs_as_a_process_too(tmp_path):
-    """First in the file: the other tests' server, once it runs, leaves the port to no other."""
-    command = [sys.executable, "-m", "lyrics_assets_tests.hopsworks_server", "--folder", str(tmp_path)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
-        store = HopsworksFeatureStore(**json.loads(server.stdout.readline()))
-        store.replace_date(songs("Um"))
-        assert titles(store.read_date(DATE)) == ["Um"]
-        server.stdin.close()
-        assert server.wait(30) == 0
 
 
 @pytest.fixture(scope="module")
