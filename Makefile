@@ -1,10 +1,12 @@
 # Everything is done in .venv; a machine needs Python 3.11 or newer (below 3.14), make and git.
 PYTHON ?= python3
 BIN := .venv/bin
-# Python compiles what is used and keeps it; only where it may not keep anything is all compiled beforehand.
+# Python compiles what is used and keeps it; only where it may not keep anything is all compiled beforehand. What is run
+# from here may: a run starts processes, the tests start some hundred, and each would compile the project anew.
 ifdef PYTHONDONTWRITEBYTECODE
 export UV_COMPILE_BYTECODE := 1
 endif
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test test-random coverage mutants ui serve notebook pictures lint lock audit clean bench bench-full bench-load
 
