@@ -29,6 +29,7 @@ OTHERS = {
     *("MLFLOW_SERVER_ALLOWED_HOSTS", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION"),
 }
 """Variables of PostgreSQL's image, of every S3 client, of Dagster's and MLflow's programs, and of deploy/'s files."""
+TERM = re.compile(r"_CRON$|KEEP_|STALE_AFTER_")
 SECRET = re.compile(r"PASSWORD|SECRET|TOKEN|KEY")
 
 
@@ -106,6 +107,12 @@ def test_what_runs_at_once_and_what_is_kept_is_as_in_the_embedded_instance():
     deployed["concurrency"]["runs"].pop("max_concurrent_runs")
     for part in ("concurrency", "retention", "telemetry", "nux"):
         assert deployed[part] == embedded[part], part
+
+
+def test_times_and_terms_of_the_example_are_those_without_it():
+    told = {name: value for name, value in dotenv_values(DEPLOY / ".env.example").items() if TERM.search(name)}
+    assert {f"LYRICS_{name.upper()}" for name in Settings.model_fields if TERM.search(name.upper())} == set(told)
+    assert Settings.from_environment(told) == Settings()
 
 
 def test_what_the_image_copies_is_there():
