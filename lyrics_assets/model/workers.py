@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 WORTH_PROCESSES = 12_000
 """From how many songs times trials on, processes of their own save more than their start costs."""
 
-_IDLE_SECONDS = 15
-
 
 Run: TypeAlias = Callable[[Sequence[Task], float], Iterator[Result]]
 """Measures tasks until a deadline (seconds since the epoch) and yields each result as it is there."""
@@ -53,26 +51,26 @@ def cores(n_processes: int) -> Workers:
 
     @contextlib.contextmanager
     def workers(validation: CrossValidation) -> Iterator[Run]:
-        from joblib import Parallel, delayed
-
         # loky: unlike a fork it is safe beside threads, unlike the standard library's spawn it leaves __main__ alone.
-        parallel = Parallel(
-            n_processes,
-            backend="loky",
-            return_as="generator_unordered",
-            pre_dispatch="all",
-            batch_size=1,
-            idle_worker_timeout=_IDLE_SECONDS,
-        )
+        # An executor of its own, whose processes never go for being idle: joblib shares one, and a search waits for
+        # ever if its processes are just about to go when it hands them their next tasks.
+        from joblib.externals.loky import ProcessPoolExecutor, as_completed
+
+        executor = ProcessPoolExecutor(n_processes, timeout=None)
         with validation.saved() as path:
 
             def run(tasks: Sequence[Task], deadline: float) -> Iterator[Result]:
                 try:
-                    yield from parallel(delayed(_measure_saved)(str(path), task, deadline) for task in tasks)
+                    pending = [executor.submit(_measure_saved, str(path), task, deadline) for task in tasks]
+                    for future in as_completed(pending):
+                        yield future.result()
                 except BrokenProcessPool as error:
                     raise SearchError("a process that measures was killed; was the memory too small?") from error
 
-            yield run
+            try:
+                yield run
+            finally:
+                executor.shutdown(kill_workers=True)
 
     return workers
 

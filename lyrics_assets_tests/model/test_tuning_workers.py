@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 from filelock import FileLock
 
@@ -101,6 +102,16 @@ def cluster():
 @pytest.mark.parametrize("name", CHANGES)
 def test_two_cores_give_the_same_trials(learned, in_this_process, name):
     assert search_songs(parse_sweep(SWEEP | CHANGES[name]), learned, 3, workers=cores(2)) == in_this_process[name]
+
+
+def test_its_processes_end_with_a_search(learned):
+    def is_measuring(process):
+        return "loky.backend.popen_loky" in " ".join(process.cmdline())
+
+    with cores(2)(CrossValidation(learned, 3)) as run:
+        assert len(list(run([(SMALL, fold) for fold in range(3)], time.time() + 60))) == 3
+        assert sum(map(is_measuring, psutil.Process().children())) == 2
+    assert not any(map(is_measuring, psutil.Process().children()))
 
 
 def test_a_process_that_is_killed_is_said(learned):
