@@ -79,7 +79,8 @@ def test_no_line_of_a_lyric_is_reproduced(resources, metadata):
         assert lines_told(re.sub(r"<[^>]*>", " ", text), songs) == []
 
 
-def test_a_window_is_configured_and_the_date_before_it_is_compared_with(resources):
+def test_a_window_is_configured_and_the_date_before_it_is_compared_with(resources, tmp_path):
+    resources = resources | {"lake": Lake(root=str(tmp_path / "lake"))}
     metadata = materialize(resources, since=day(1).isoformat())
     assert (metadata["from"].value, metadata["to"].value, metadata["dates"].value) == (str(day(5)), str(day(40)), 2)
     report = resources["lake"].read_json(f"reports/trends/{day(40)}/report.json")
