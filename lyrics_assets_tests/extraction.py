@@ -1,8 +1,13 @@
-"""What an extraction came to, in a form that two of them can be compared in."""
+"""Extractions: what one came to, in a form that two can be compared in; a parser that no longer knows the markup."""
 
 import re
+import shutil
 
 from lyrics_assets.definitions import build_resources
+from lyrics_assets.settings import ROOT
+
+ORIGINAL_CONTAINERS = r"_ORIGINAL = \(.*?\)"
+"""Where the parser of Letras names the elements that hold a lyric."""
 
 
 def extracted(settings, date):
@@ -14,3 +19,14 @@ def extracted(settings, date):
         raw[source] = re.sub(r'"fetched_at": "[^"]*"|127\.0\.0\.1:\d+', "", text)
     store = resources["feature_store"]
     return raw, store.read_date(date).sort_by("song_id").to_pylist(), store.dates()
+
+
+def broken_project(folder, known, instead):
+    """Copy the Scrapy project into a folder, with another text where a pattern stands in its parser of Letras."""
+    shutil.copytree(ROOT / "scrapy_project", folder / "scrapy_project")
+    shutil.copy(ROOT / "scrapy.cfg", folder)
+    parser = folder / "scrapy_project" / "pages" / "letras.py"
+    text, found = re.subn(known, instead, parser.read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert found
+    parser.write_text(text, encoding="utf-8")
+    return folder

@@ -8,7 +8,6 @@ import datetime as dt
 import email
 import email.policy
 import json
-import shutil
 from collections import Counter
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -19,8 +18,9 @@ import pytest
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.runs import open_instance
-from lyrics_assets.settings import ROOT, Settings
+from lyrics_assets.settings import Settings
 from lyrics_assets_tests.clockwork import SAO_PAULO, Clockwork
+from lyrics_assets_tests.extraction import ORIGINAL_CONTAINERS, broken_project
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
@@ -77,18 +77,6 @@ def turned_songbook(folder):
     return path
 
 
-def broken_project(folder):
-    """Copy the Scrapy project with a parser of Letras that does not know the markup any more."""
-    shutil.copytree(ROOT / "scrapy_project", folder / "scrapy_project")
-    shutil.copy(ROOT / "scrapy.cfg", folder)
-    parser = folder / "scrapy_project" / "pages" / "letras.py"
-    text = parser.read_text(encoding="utf-8")
-    known = '_ORIGINAL = ("lyric-original", "cnt-letra", "lyric-content")'
-    assert known in text
-    parser.write_text(text.replace(known, '_ORIGINAL = ("gone",)'), encoding="utf-8")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def month(tmp_path_factory):
     """Let thirty days pass."""
@@ -97,7 +85,7 @@ def month(tmp_path_factory):
     with ExitStack() as stack:
         before = stack.enter_context(running_sandbox(PACKAGED_SONGBOOK))
         after = stack.enter_context(running_sandbox(turned_songbook(folder)))
-        project = broken_project(folder / "broken")
+        project = broken_project(folder / "broken", ORIGINAL_CONTAINERS, '_ORIGINAL = ("gone",)')
         usual = settings_for(folder, before)
         instance = stack.enter_context(open_instance(usual.home))
         clockwork = Clockwork(instance)

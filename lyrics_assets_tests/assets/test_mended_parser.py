@@ -5,39 +5,22 @@ The parsers are broken in a copy of the Scrapy project, which is the same as mar
 
 import datetime as dt
 import json
-import shutil
+import re
 
 import dagster as dg
-import pytest
 
 from lyrics_assets.assets.extraction import raw_assets, raw_name
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.settings import ROOT, Settings
+from lyrics_assets_tests.extraction import ORIGINAL_CONTAINERS, broken_project
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
 LETRAS = raw_assets[0]
 TODAY = today()
 YESTERDAY = TODAY - dt.timedelta(days=1)
-
-
-@pytest.fixture
-def broken_project(tmp_path):
-    """Return a function that makes a copy of the Scrapy project in which a text of the Letras parser is another."""
-
-    def break_parser(before, after):
-        folder = tmp_path / "broken"
-        shutil.copytree(ROOT / "scrapy_project", folder / "scrapy_project", dirs_exist_ok=True)
-        shutil.copy(ROOT / "scrapy.cfg", folder)
-        parser = folder / "scrapy_project" / "pages" / "letras.py"
-        text = parser.read_text(encoding="utf-8")
-        assert before in text
-        parser.write_text(text.replace(before, after), encoding="utf-8")
-        return folder
-
-    return break_parser
 
 
 def materialize(home, addresses, date=TODAY, project=ROOT, **config):
@@ -67,9 +50,9 @@ def songs(home, date=TODAY):
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_a_mended_parser_repairs_an_archived_date_without_the_network(broken_project, tmp_path):
+def test_a_mended_parser_repairs_an_archived_date_without_the_network(tmp_path):
     home = tmp_path / "home"
-    broken = broken_project('_ORIGINAL = ("lyric-original", "cnt-letra", "lyric-content")', '_ORIGINAL = ("gone",)')
+    broken = broken_project(tmp_path / "broken", ORIGINAL_CONTAINERS, '_ORIGINAL = ("gone",)')
     with running_sandbox(PACKAGED_SONGBOOK) as addresses:
         refused = materialize(home, addresses, project=broken)
     assert "pages not understood" in failure(refused)
@@ -81,9 +64,9 @@ def test_a_mended_parser_repairs_an_archived_date_without_the_network(broken_pro
     assert len(songs(home)) > 20
 
 
-def test_a_selector_family_that_vanishes_silently_is_named(broken_project, tmp_path):
+def test_a_selector_family_that_vanishes_silently_is_named(tmp_path):
     home = tmp_path / "home"
-    broken = broken_project(".head-info-exib", ".gone")
+    broken = broken_project(tmp_path / "broken", re.escape(".head-info-exib"), ".gone")
     with running_sandbox(PACKAGED_SONGBOOK) as addresses:
         assert materialize(home, addresses, YESTERDAY).success
         assert any(song["views"] for song in songs(home, YESTERDAY))
