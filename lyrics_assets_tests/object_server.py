@@ -1,7 +1,6 @@
 """An object store that speaks S3, on loopback and in memory: moto's, with keys and a bucket of its own."""
 
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import httpx
 from obstore.fsspec import FsspecStore
 
 from lyrics_assets.resources import tether
+from lyrics_assets_tests.serving.parts import free_port
 
 ACCESS_KEY, SECRET_KEY = "AKIALYRICS", "the-secret-key-of-the-object-store"
 
@@ -21,12 +21,10 @@ def running_object_store() -> Iterator[dict[str, str]]:
 
     In a process of its own: Delta Lake does not let others of its process work while it waits for an answer.
     """
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
-    # In a session of its own: no signal that is meant for others of this one ends it.
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         # With a pause that doubles: bounded by about a minute.
         with httpx.Client(transport=httpx.HTTPTransport(retries=8), timeout=30) as client:
@@ -39,8 +37,6 @@ def running_object_store() -> Iterator[dict[str, str]]:
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
     finally:
-        if process.poll() is not None:
-            sys.stderr.write(f"the object store ended by itself, with {process.returncode}\n")
         tether.end(process, 15)
         # A client is kept for a process; the next server, of the same buckets, has another port.
         FsspecStore.clear_instance_cache()

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from filelock import FileLock
 from lyrics_assets.model.scorer import Scorer
 from lyrics_assets.resources.tracking import Tracking
 from lyrics_assets_tests.corpus import TWO_GENRES, pipeline, songs
+from lyrics_assets_tests.serving.parts import free_port
 
 PARAMETERS = {"C": 8.0, "balanced": True}
 TAGS = {"first_extraction_date": "2026-11-20", "last_extraction_date": "2026-11-24", "n_train": "48"}
@@ -52,8 +52,7 @@ def running_server(folder, tmp_path_factory):
     """Run `mlflow server` on loopback, with a database and files of its own, for the context; yield its URL."""
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(empty_database(tmp_path_factory), folder / "server.db")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
     command += ["--backend-store-uri", f"sqlite:///{folder / 'server.db'}"]

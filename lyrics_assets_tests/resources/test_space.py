@@ -12,6 +12,7 @@ from lyrics_assets.resources.space import HubSpace, Published, SpaceError, Space
 from lyrics_assets.settings import Settings, SettingsError
 from lyrics_assets_tests.hub_server import READ_TOKEN, WRITE_TOKEN, Faults, HubServer
 from lyrics_assets_tests.registry import new_tracking, register
+from lyrics_assets_tests.serving.parts import free_port
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # the client's own upload
 
@@ -142,8 +143,7 @@ def test_a_hub_that_stays_down_is_told_after_so_many_attempts(hub, tmp_path):
 
 
 def test_a_hub_that_is_not_there_is_told_and_the_folder_stands(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        endpoint = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+    endpoint = f"http://127.0.0.1:{free_port()}/"
     space = HubSpace(
         folder=str(tmp_path / "space"), repository="ana/letras", token=WRITE_TOKEN, endpoint=endpoint, wait_seconds=0
     )
