@@ -6,9 +6,6 @@ import shutil
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.settings import ROOT
 
-ORIGINAL_CONTAINERS = r"_ORIGINAL = \(.*?\)"
-"""Where the parser of Letras names the elements that hold a lyric."""
-
 
 def extracted(settings, date):
     """Return a date's raw songs but for the times and the sandbox's port, its stored rows, and all stored dates."""
@@ -21,8 +18,11 @@ def extracted(settings, date):
     return raw, store.read_date(date).sort_by("song_id").to_pylist(), store.dates()
 
 
-def broken_project(folder, known, instead):
-    """Copy the Scrapy project into a folder, with another text where a pattern stands in its parser of Letras."""
+def broken_project(folder, known=r"_ORIGINAL = \(.*?\)", instead='_ORIGINAL = ("gone",)'):
+    """Copy the Scrapy project into a folder, with another text where a pattern stands in its parser of Letras.
+
+    By default it no longer knows any element that holds a lyric.
+    """
     shutil.copytree(ROOT / "scrapy_project", folder / "scrapy_project")
     shutil.copy(ROOT / "scrapy.cfg", folder)
     parser = folder / "scrapy_project" / "pages" / "letras.py"

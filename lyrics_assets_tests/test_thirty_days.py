@@ -20,7 +20,7 @@ from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.clockwork import SAO_PAULO, Clockwork
-from lyrics_assets_tests.extraction import ORIGINAL_CONTAINERS, broken_project
+from lyrics_assets_tests.extraction import broken_project
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
@@ -85,7 +85,7 @@ def month(tmp_path_factory):
     with ExitStack() as stack:
         before = stack.enter_context(running_sandbox(PACKAGED_SONGBOOK))
         after = stack.enter_context(running_sandbox(turned_songbook(folder)))
-        project = broken_project(folder / "broken", ORIGINAL_CONTAINERS, '_ORIGINAL = ("gone",)')
+        project = broken_project(folder / "broken")
         usual = settings_for(folder, before)
         instance = stack.enter_context(open_instance(usual.home))
         clockwork = Clockwork(instance)

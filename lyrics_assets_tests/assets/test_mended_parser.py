@@ -14,7 +14,7 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.settings import ROOT, Settings
-from lyrics_assets_tests.extraction import ORIGINAL_CONTAINERS, broken_project
+from lyrics_assets_tests.extraction import broken_project
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK
 
@@ -52,7 +52,7 @@ def songs(home, date=TODAY):
 
 def test_a_mended_parser_repairs_an_archived_date_without_the_network(tmp_path):
     home = tmp_path / "home"
-    broken = broken_project(tmp_path / "broken", ORIGINAL_CONTAINERS, '_ORIGINAL = ("gone",)')
+    broken = broken_project(tmp_path / "broken")
     with running_sandbox(PACKAGED_SONGBOOK) as addresses:
         refused = materialize(home, addresses, project=broken)
     assert "pages not understood" in failure(refused)
