@@ -8,6 +8,9 @@ export UV_COMPILE_BYTECODE := 1
 endif
 unexport PYTHONDONTWRITEBYTECODE
 
+# The tests' processes take all cores: threads of a matrix library beside them would only wait in circles.
+test test-random coverage: export OPENBLAS_NUM_THREADS = 1
+
 .PHONY: demo test test-random coverage mutants ui serve notebook pictures lint lock audit clean bench bench-full bench-load
 
 demo: .venv/ready        ## three dates of the sandbox, a model, a Bento that answers over HTTP

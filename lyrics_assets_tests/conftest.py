@@ -1,5 +1,6 @@
 """What the whole suite shares: one demonstration of the project and a PostgreSQL server, each made once; instances."""
 
+import gc
 import itertools
 import os
 import shutil
@@ -136,6 +137,13 @@ def pytest_collection_modifyitems(items):
         for place, step in zip(places, steps, strict=True):
             items[place] = step
     items.sort(key=lambda item: (*LONGEST_FIRST, names[item]).index(names[item]))
+
+
+def pytest_collection_finish():
+    """Keep Python's collector from walking through all that was imported, again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 class Scheduling(LoadFileScheduling):

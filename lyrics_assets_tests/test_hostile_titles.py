@@ -12,7 +12,7 @@ import pytest
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.conftest import SMALL, run_lyrics
 from lyrics_assets_tests.serving.browser import Browser, find_chromium
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
@@ -40,7 +40,7 @@ def home(tmp_path_factory):
     ]
     songbook = folder / "songs.jsonl"
     songbook.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    done = run_lyrics("run", "--home", folder / "home", "--songbook", songbook, "--genres", ",".join(GENRES))
+    done = run_lyrics("run", "--home", folder / "home", "--songbook", songbook, **SMALL)
     assert done.code == 0, done.err
     return folder / "home"
 

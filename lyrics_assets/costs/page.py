@@ -214,11 +214,13 @@ def _draw_steps(report: Report) -> "Figure | None":
         return None
     columns = min(4, len(shown))
     rows = -(-len(shown) // columns)
-    figure = Figure(figsize=(2.3 * columns, 1.35 * rows + 0.4), layout="constrained")
-    for axes, step in zip(figure.subplots(rows, columns, squeeze=False).flat, shown, strict=False):
+    figure = Figure(figsize=(2.3 * columns, 1.35 * rows + 0.4))
+    _leave_room(figure, top=0.5, between=0.35)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes, step in zip(grid.flat, shown, strict=False):
         for measure, colour in (("wall_s", _SOFT), ("cpu_s", _BLUE)):
             axes.plot([row[measure] for row in step["series"]], color=colour, linewidth=1.4, marker=".", markersize=3)
-        axes.set_title(step["name"], fontsize=8, color=_INK)
+        axes.set_title(step["name"], fontsize=7, color=_INK, y=1)
     for number, axes in enumerate(figure.axes):
         _plain(axes)
         axes.set_visible(number < len(shown))
@@ -234,11 +236,12 @@ def _draw_cost(report: Report) -> "Figure | None":
     dates = [date for date in report["dates"] if date["cpu_ms_a_song"] is not None]
     if not dates:
         return None
-    figure = Figure(figsize=(7.5, 2.2), layout="constrained")
+    figure = Figure(figsize=(7.5, 2.2))
+    _leave_room(figure, bottom=0.25)
     axes = figure.subplots()
     axes.bar(range(len(dates)), [date["cpu_ms_a_song"] for date in dates], color=_BLUE, width=0.7)
     _label_dates(axes, [date["date"] for date in dates])
-    axes.set_title("CPU milliseconds a song, all steps of an extraction", fontsize=9, color=_INK)
+    axes.set_title("CPU milliseconds a song, all steps of an extraction", fontsize=9, color=_INK, y=1)
     return figure
 
 
@@ -248,14 +251,15 @@ def _draw_pages(report: Report) -> "Figure | None":
     if not report["crawls"]:
         return None
     crawls = report["crawls"]
-    figure = Figure(figsize=(7.5, 1.8 * len(crawls)), layout="constrained")
+    figure = Figure(figsize=(7.5, 1.8 * len(crawls)))
+    _leave_room(figure, bottom=0.25, between=0.5)
     for axes, (name, dates) in zip(figure.subplots(len(crawls), squeeze=False).flat, crawls.items(), strict=True):
         fetched = [date["pages_fetched"] for date in dates]
         axes.bar(range(len(dates)), fetched, color=_GREEN, width=0.7)
         archived = [date["pages_from_archive"] for date in dates]
         axes.bar(range(len(dates)), archived, bottom=fetched, color=_SOFT, width=0.7, alpha=0.5)
         _label_dates(axes, [date["date"] for date in dates])
-        axes.set_title(f"{name}: pages fetched (green), from the archive (grey)", fontsize=9, color=_INK)
+        axes.set_title(f"{name}: pages fetched (green), from the archive (grey)", fontsize=9, color=_INK, y=1)
     return figure
 
 
@@ -276,6 +280,13 @@ def _draw_stores(report: Report) -> "Figure | None":
     axes.set_title("What the stores take on the disk, MB", fontsize=9, color=_INK)
     _plain(axes)
     return figure
+
+
+def _leave_room(figure: "Figure", *, top: float = 0.3, bottom: float = 0.1, between: float = 0) -> None:
+    """Set the inches around and between charts: to let Matplotlib find them takes as long as to draw."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(left=0.4 / width, right=1 - 0.1 / width, bottom=bottom / height, top=1 - top / height)
+    figure.subplots_adjust(wspace=0.25, hspace=between)
 
 
 def _label_dates(axes: Any, dates: Sequence[str]) -> None:

@@ -62,11 +62,15 @@ class Browser:
     def __init__(self, program: str, profile: Path) -> None:
         read_commands, self._write = os.pipe()
         self._read, write_answers = os.pipe()
-        script = f'exec "$@" 3<&{read_commands} 4>&{write_answers}'
+        # By way of free numbers: either pipe may have the other's, and would be closed before it is passed on.
+        script = f'exec {{read}}<&{read_commands} {{write}}>&{write_answers}; exec "$@" 3<&$read 4>&$write'
         command = ["bash", "-c", script, "chromium", program, *_FLAGS, f"--user-data-dir={profile}", "about:blank"]
-        self._process = subprocess.Popen(
-            command, pass_fds=(read_commands, write_answers), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        profile.mkdir(exist_ok=True)
+        self._told = profile / "stderr.log"
+        with self._told.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, pass_fds=(read_commands, write_answers), stdout=subprocess.DEVNULL, stderr=log
+            )
         os.close(read_commands)
         os.close(write_answers)
         self._buffer = b""
@@ -110,13 +114,17 @@ class Browser:
         end = time.monotonic() + seconds
         while not (found := happened()):
             ready, _, _ = select.select([self._read], [], [], max(0.0, end - time.monotonic()))
-            chunk = os.read(self._read, 1 << 20) if ready else b""
-            if not chunk:
-                raise BrowserError(f"waited {seconds} s in vain for {what}")
+            if not ready:
+                raise BrowserError(f"waited {seconds} s in vain for {what}; {self._last_words()}")
+            if not (chunk := os.read(self._read, 1 << 20)):
+                raise BrowserError(f"the browser has ended instead of {what}; {self._last_words()}")
             *messages, self._buffer = (self._buffer + chunk).split(b"\0")
             for message in map(json.loads, messages):
                 self._sort(message)
         return found
+
+    def _last_words(self) -> str:
+        return f"it said:\n{self._told.read_text(errors='replace')[-2000:]}"
 
     def _sort(self, message: dict[str, Any]) -> None:
         if "id" in message:
