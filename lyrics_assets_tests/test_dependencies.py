@@ -105,7 +105,8 @@ def test_a_licence_is_permissive_by_its_name_alone(expression, expected):
 
 
 def test_the_licences_of_what_is_installed_ask_for_nothing_but_a_notice():
-    here = [each for each in importlib.metadata.distributions() if canonicalize_name(each.metadata["Name"]) in names()]
+    known = names()
+    here = [each for each in importlib.metadata.distributions() if canonicalize_name(each.metadata["Name"]) in known]
     assert len(here) > 200
     others = {}
     for distribution in here:
