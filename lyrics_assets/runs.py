@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import dagster as dg
 import psutil
-from sqlalchemy.exc import SQLAlchemyError
 
 from lyrics_assets.settings import ROOT
 
@@ -80,6 +79,8 @@ def run_job(
     Raises:
         RunFailedError: a step failed, or a blocking check did not hold.
     """
+    from sqlalchemy.exc import SQLAlchemyError
+
     end_dead_runs(instance)
     job = defs.resolve_job_def(name)
     names = _readable_names(defs)
@@ -103,7 +104,7 @@ def run_job(
     worker.start()
     failures: list[str] = []
     cursor: str | None = None
-    unread: SQLAlchemyError | None = None
+    unread: Exception | None = None
     alive = True
     while alive:
         worker.join(_POLL_SECONDS)
