@@ -15,6 +15,7 @@ from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, train
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.tracking import CHAMPION, RegisteredModel, Tracking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -220,7 +221,12 @@ def beats_champion(context: dg.AssetCheckExecutionContext, lake: Lake) -> dg.Ass
 
 
 @dg.asset_check(asset=lyrics_service, blocking=True)
-def answers_a_known_song(lake: Lake, bento_store: BentoStore) -> dg.AssetCheckResult:
+def answers_a_known_song(
+    lake: Lake,
+    bento_store: BentoStore,
+    tracking: dg.ResourceParam[Tracking],
+    feature_store: dg.ResourceParam[FeatureStore],
+) -> dg.AssetCheckResult:
     """The newest Bento, started for real, answers over HTTP and tells the genre of a song that it learned from.
 
     Its explanation adds up, and it names the song's own artist as the most similar one.
@@ -228,10 +234,11 @@ def answers_a_known_song(lake: Lake, bento_store: BentoStore) -> dg.AssetCheckRe
     from lyrics_assets.serving.client import classify
     from lyrics_assets.serving.errors import MAX_CHARACTERS
 
-    songs = lake.read_table(TRAINING_SET).to_pandas()
-    learned = songs[(songs["split"] == "train") & (songs["lyrics"].str.len() <= MAX_CHARACTERS)]
-    song = learned.sort_values("n_words").iloc[-1]
     tag = bento_store.newest()
+    version = bento_store.version_of(tag)
+    model = tracking.version(version) if version else tracking.get(CHAMPION)
+    learned = _learned_songs(model, lake, feature_store)
+    song = learned[learned["lyrics"].str.len() <= MAX_CHARACTERS].sort_values("n_words").iloc[-1]
     with bento_store.serving(tag) as address:
         answer = classify(address, song["lyrics"], explain=True, neighbours=1)
     told = answer["explanation"]
@@ -250,6 +257,26 @@ def answers_a_known_song(lake: Lake, bento_store: BentoStore) -> dg.AssetCheckRe
         artist=song["artist"],
         similar_artists=artists,
     )
+
+
+def _learned_songs(model: RegisteredModel, lake: Lake, feature_store: FeatureStore) -> "pd.DataFrame":
+    """Return the songs that a version learned from: the training set's or, if that is another by now, the store's.
+
+    A champion that stays, or comes back, has not learned the songs of a later training, and may well mistake them.
+    """
+    from lyrics_assets.model.provenance import TrainingSetFacts
+    from lyrics_assets.model.splits import assign_splits
+
+    stored = lake.read_table(TRAINING_SET)
+    songs = stored.to_pandas()
+    tags, facts = model.tags, TrainingSetFacts.read(stored.schema.metadata, songs)
+    if tags.get("dataset_digest", facts.digest) != facts.digest and "window_days" in tags:
+        as_of = dt.date.fromisoformat(tags["last_extraction_date"])
+        earlier = feature_store.latest(as_of, int(tags["window_days"])).to_pandas()
+        if len(earlier):  # else they were learned elsewhere, or are no longer kept
+            earlier["split"] = assign_splits(earlier, float(tags["test_share"]), int(tags["split_seed"]))
+            songs = earlier
+    return songs[songs["split"] == "train"]
 
 
 @dg.asset_check(asset=drift_report)

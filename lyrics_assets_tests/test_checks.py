@@ -1,5 +1,7 @@
 """Each check of the graph, on data that keeps the fact and on data that breaks it."""
 
+import datetime as dt
+
 import dagster as dg
 import pandas as pd
 import pyarrow as pa
@@ -8,11 +10,13 @@ import pytest
 from lyrics_assets import checks
 from lyrics_assets.assets.extraction import raw_name
 from lyrics_assets.assets.preparation import lyrics_name, rejects_name
-from lyrics_assets.assets.training import TRAINING_SET, evaluation_report
+from lyrics_assets.assets.training import TRAINING_SET, TrainingSetConfig, evaluation_report, training_set
 from lyrics_assets.lyrics.schema import SCHEMA
+from lyrics_assets.model.provenance import TrainingSetFacts
 from lyrics_assets.model.splits import assign_splits
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
 from lyrics_assets.resources.lake import Lake
+from lyrics_assets.resources.tracking import RegisteredModel
 from lyrics_assets_tests.corpus import dataset, raw_song
 from lyrics_assets_tests.corpus import songs as corpus_songs
 
@@ -196,6 +200,32 @@ def test_beats_baseline_stops_a_release_only_when_guessing_is_better(lake, insta
     champion = checks.beats_champion(context, lake=lake)
     assert (champion.passed, champion.severity) == (passed, dg.AssetCheckSeverity.WARN)
     assert champion.metadata["reason"].value == "because"
+
+
+def test_a_version_is_asked_of_the_songs_that_it_learned_from_whatever_was_stored_since(lake, tmp_path):
+    store = DeltaFeatureStore(root=str(tmp_path / "store"))
+
+    def train(*genres, date):
+        store.replace_date(dataset(*genres, date=date).songs)
+        training_set(TrainingSetConfig(window_days=2), lake=lake, feature_store=store)
+        stored = lake.read_table(TRAINING_SET)
+        return TrainingSetFacts.read(stored.schema.metadata, stored.to_pandas()).to_tags()
+
+    def learned(tags, store=store):
+        songs = checks._learned_songs(RegisteredModel(1, "run", (), tags), lake, store)
+        assert set(songs["split"]) == {"train"}
+        return str(len(songs)), set(songs["genre"])
+
+    day = dt.date.fromisoformat(DATE)
+    first = train("Samba", "Gospel", date=day - dt.timedelta(days=9))
+    second = train("Rock", "Funk", date=day)
+    assert learned(first) == (first["n_train"], {"Samba", "Gospel"})
+    assert learned(second) == (second["n_train"], {"Rock", "Funk"})
+    told_nothing_of = {"dataset_digest": first["dataset_digest"]}
+    assert learned(told_nothing_of) == learned(second)
+    other = DeltaFeatureStore(root=str(tmp_path / "other"))
+    other.replace_date(dataset("Pagode", date=day).songs)
+    assert learned(first, other) == learned(second)
 
 
 def test_no_drift_repeats_what_the_report_found(lake):
