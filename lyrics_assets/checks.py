@@ -11,7 +11,7 @@ from lyrics_assets.assets.extraction import SOURCES, raw_name, raw_names
 from lyrics_assets.assets.monitoring import drift_report, pipeline_costs
 from lyrics_assets.assets.preparation import lyrics, lyrics_features, lyrics_name, rejects_name
 from lyrics_assets.assets.serving import lyrics_service
-from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, training_set
+from lyrics_assets.assets.training import TRAINING_SET, evaluation_report, read_learned_songs, training_set
 from lyrics_assets.resources.bento_store import BentoStore
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.lake import Lake
@@ -236,9 +236,9 @@ def answers_a_known_song(
 
     tag = bento_store.newest()
     version = bento_store.version_of(tag)
-    model = tracking.version(version) if version else tracking.get(CHAMPION)
-    learned = _learned_songs(model, lake, feature_store)
-    song = learned[learned["lyrics"].str.len() <= MAX_CHARACTERS].sort_values("n_words").iloc[-1]
+    model = tracking.get(CHAMPION) if version is None else tracking.version(version)
+    known = _known_songs(model, tracking, feature_store, lake)
+    song = known[known["lyrics"].str.len() <= MAX_CHARACTERS].sort_values("n_words").iloc[-1]
     with bento_store.serving(tag) as address:
         answer = classify(address, song["lyrics"], explain=True, neighbours=1)
     told = answer["explanation"]
@@ -259,24 +259,21 @@ def answers_a_known_song(
     )
 
 
-def _learned_songs(model: RegisteredModel, lake: Lake, feature_store: FeatureStore) -> "pd.DataFrame":
-    """Return the songs that a version learned from: the training set's or, if that is another by now, the store's.
+def _known_songs(model: RegisteredModel, tracking: Tracking, feature_store: FeatureStore, lake: Lake) -> "pd.DataFrame":
+    """Return songs that a version learned from, as they stood on its last date: artist, genre, lyrics, n_words.
 
-    A champion that stays, or comes back, has not learned the songs of a later training, and may well mistake them.
+    A champion that stays, or comes back, has not learned the songs of a later training, and may well mistake them. Of a
+    version whose run does not say what it learned from, or whose date is not stored, it is asked nevertheless.
     """
-    from lyrics_assets.model.provenance import TrainingSetFacts
-    from lyrics_assets.model.splits import assign_splits
-
-    stored = lake.read_table(TRAINING_SET)
-    songs = stored.to_pandas()
-    tags, facts = model.tags, TrainingSetFacts.read(stored.schema.metadata, songs)
-    if tags.get("dataset_digest", facts.digest) != facts.digest and "window_days" in tags:
-        as_of = dt.date.fromisoformat(tags["last_extraction_date"])
-        earlier = feature_store.latest(as_of, int(tags["window_days"])).to_pandas()
-        if len(earlier):  # else they were learned elsewhere, or are no longer kept
-            earlier["split"] = assign_splits(earlier, float(tags["test_share"]), int(tags["split_seed"]))
-            songs = earlier
-    return songs[songs["split"] == "train"]
+    columns = ["artist", "genre", "lyrics", "n_words"]
+    if (learned := read_learned_songs(tracking, model)) is not None:
+        date = dt.date.fromisoformat(model.tags["last_extraction_date"])
+        songs = feature_store.read_date(date, ["song_id", *columns]).to_pandas()
+        known = songs[songs["song_id"].isin(learned["song_id"])]
+        if len(known):
+            return known[columns]
+    songs = lake.read_table(TRAINING_SET).to_pandas()
+    return songs.loc[songs["split"] == "train", columns]
 
 
 @dg.asset_check(asset=drift_report)

@@ -10,15 +10,21 @@ import pytest
 from lyrics_assets import checks
 from lyrics_assets.assets.extraction import raw_name
 from lyrics_assets.assets.preparation import lyrics_name, rejects_name
-from lyrics_assets.assets.training import TRAINING_SET, TrainingSetConfig, evaluation_report, training_set
+from lyrics_assets.assets.training import (
+    LEARNED_SONGS,
+    TRAINING_SET,
+    TrainingSetConfig,
+    evaluation_report,
+    training_set,
+)
 from lyrics_assets.lyrics.schema import SCHEMA
-from lyrics_assets.model.provenance import TrainingSetFacts
+from lyrics_assets.model.promotion import learned_songs
 from lyrics_assets.model.splits import assign_splits
 from lyrics_assets.resources.feature_store import DeltaFeatureStore
 from lyrics_assets.resources.lake import Lake
-from lyrics_assets.resources.tracking import RegisteredModel
 from lyrics_assets_tests.corpus import dataset, raw_song
 from lyrics_assets_tests.corpus import songs as corpus_songs
+from lyrics_assets_tests.registry import new_tracking, register
 
 DATE = "2026-11-24"
 
@@ -202,30 +208,35 @@ def test_beats_baseline_stops_a_release_only_when_guessing_is_better(lake, insta
     assert champion.metadata["reason"].value == "because"
 
 
-def test_a_version_is_asked_of_the_songs_that_it_learned_from_whatever_was_stored_since(lake, tmp_path):
-    store = DeltaFeatureStore(root=str(tmp_path / "store"))
+def test_a_version_is_asked_of_the_songs_that_it_learned_from_whatever_was_stored_since(
+    lake, tmp_path, tmp_path_factory
+):
+    store, tracking = (
+        DeltaFeatureStore(root=str(tmp_path / "store")),
+        new_tracking(tmp_path / "mlflow", tmp_path_factory),
+    )
 
     def train(*genres, date):
         store.replace_date(dataset(*genres, date=date).songs)
         training_set(TrainingSetConfig(window_days=2), lake=lake, feature_store=store)
-        stored = lake.read_table(TRAINING_SET)
-        return TrainingSetFacts.read(stored.schema.metadata, stored.to_pandas()).to_tags()
+        stored = lake.read_table(TRAINING_SET).to_pandas()
+        taught = stored[stored["split"] == "train"]
+        files = {LEARNED_SONGS: learned_songs(taught).to_parquet()}
+        return register(tracking, files, last_extraction_date=str(date)), sorted(taught["lyrics"])
 
-    def learned(tags, store=store):
-        songs = checks._learned_songs(RegisteredModel(1, "run", (), tags), lake, store)
-        assert set(songs["split"]) == {"train"}
-        return str(len(songs)), set(songs["genre"])
+    def known(model, store=store):
+        songs = checks._known_songs(model, tracking, store, lake)
+        return sorted(songs["lyrics"])
 
     day = dt.date.fromisoformat(DATE)
-    first = train("Samba", "Gospel", date=day - dt.timedelta(days=9))
-    second = train("Rock", "Funk", date=day)
-    assert learned(first) == (first["n_train"], {"Samba", "Gospel"})
-    assert learned(second) == (second["n_train"], {"Rock", "Funk"})
-    told_nothing_of = {"dataset_digest": first["dataset_digest"]}
-    assert learned(told_nothing_of) == learned(second)
+    first, taught_first = train("Samba", "Gospel", date=day - dt.timedelta(days=9))
+    second, taught_second = train("Rock", "Funk", date=day)
+    assert known(first) == taught_first
+    assert known(second) == taught_second
+    assert known(register(tracking)) == taught_second, "of a run that does not say, the training set"
     other = DeltaFeatureStore(root=str(tmp_path / "other"))
     other.replace_date(dataset("Pagode", date=day).songs)
-    assert learned(first, other) == learned(second)
+    assert known(first, other) == taught_second, "of a date that is not stored, the training set"
 
 
 def test_no_drift_repeats_what_the_report_found(lake):

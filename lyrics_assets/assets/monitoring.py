@@ -1,7 +1,6 @@
 """What is watched when a new date has come: trends of the genres, drift from the served model, costs of the steps."""
 
 import datetime as dt
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ from pydantic import Field
 
 from lyrics_assets.assets.markdown import table
 from lyrics_assets.assets.preparation import lyrics_features
-from lyrics_assets.assets.training import LEARNED_SONGS, evaluation_report
+from lyrics_assets.assets.training import evaluation_report, read_learned_songs
 from lyrics_assets.partitions import today
 from lyrics_assets.resources.feature_store import FeatureStore
 from lyrics_assets.resources.home import Home
@@ -188,13 +187,10 @@ def _date_to_judge(config: DriftConfig, stored: list[dt.date]) -> dt.date:
 
 def _served(tracking: Tracking) -> "Served":
     """Return the champion with what it learned from."""
-    import pandas as pd
-
     from lyrics_assets.model.drift.champion import Served
 
     champion = tracking.get(CHAMPION)
-    content = tracking.read_file(champion, LEARNED_SONGS)
-    learned = pd.read_parquet(io.BytesIO(content)) if content else None
+    learned = read_learned_songs(tracking, champion)
     return Served(champion.version, tracking.load(champion), champion.tags, learned)
 
 

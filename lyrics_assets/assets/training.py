@@ -329,15 +329,19 @@ def _must_have_learned_from(facts: "TrainingSetFacts", challenger: RegisteredMod
 
 def _rival(champion: RegisteredModel | None, challenger: RegisteredModel, tracking: Tracking) -> "Champion | None":
     """Return the champion with what it learned from; None if there is none or if it is the challenger itself."""
-    import pandas as pd
-
     from lyrics_assets.model.report import Champion
 
     if champion is None or champion.version == challenger.version:
         return None
-    content = tracking.read_file(champion, LEARNED_SONGS)
-    learned = pd.read_parquet(io.BytesIO(content)) if content else None
-    return Champion(tracking.load(champion), learned, champion.version)
+    return Champion(tracking.load(champion), read_learned_songs(tracking, champion), champion.version)
+
+
+def read_learned_songs(tracking: Tracking, model: RegisteredModel) -> "pd.DataFrame | None":
+    """Return `promotion.learned_songs` of a version's training; None if its run has no such file."""
+    import pandas as pd
+
+    content = tracking.read_file(model, LEARNED_SONGS)
+    return pd.read_parquet(io.BytesIO(content)) if content else None
 
 
 def _evaluation_tags(report: dict[str, Any]) -> dict[str, str]:
