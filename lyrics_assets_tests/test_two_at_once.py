@@ -168,13 +168,15 @@ def test_runs_of_one_date_at_once_ask_for_each_page_once_and_store_the_date_once
             Settings(home=tmp_path / name, genres="Samba,Rock", songs_per_genre=15, **urls) for name in ("one", "two")
         )
         extract(alone)
-        ours = multiprocessing.get_context("spawn").Process(target=extract, args=(together,))
+        ours = [multiprocessing.get_context("spawn").Process(target=extract, args=(together,)) for _ in range(2)]
         theirs = crawl_by_dagster(together)
-        ours.start()
-        ours.join(PATIENCE_SECONDS * 2)
-        assert (ours.exitcode, theirs.wait(PATIENCE_SECONDS * 2)) == (0, 0)
+        for process in ours:
+            process.start()
+        for process in ours:
+            process.join(PATIENCE_SECONDS * 2)
+        assert [*(process.exitcode for process in ours), theirs.wait(PATIENCE_SECONDS * 2)] == [0, 0, 0]
     assert stored(together) == stored(alone)
     once = pages_fetched(alone)
     assert min(min(pages) for pages in once.values()) > 10
-    assert pages_fetched(together) == {source: [0, *pages] for source, pages in once.items()}
+    assert pages_fetched(together) == {source: [0, 0, *pages] for source, pages in once.items()}
     assert build_resources(together)["feature_store"].dates() == [DATE]

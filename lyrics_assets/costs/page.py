@@ -285,8 +285,8 @@ def _draw_stores(report: Report) -> "Figure | None":
 def _leave_room(figure: "Figure", *, top: float = 0.3, bottom: float = 0.1, between: float = 0) -> None:
     """Set the inches around and between charts: to let Matplotlib find them takes as long as to draw."""
     width, height = figure.get_size_inches()
-    figure.subplots_adjust(left=0.4 / width, right=1 - 0.1 / width, bottom=bottom / height, top=1 - top / height)
-    figure.subplots_adjust(wspace=0.25, hspace=between)
+    sides = {"left": 0.4 / width, "right": 1 - 0.1 / width, "bottom": bottom / height, "top": 1 - top / height}
+    figure.subplots_adjust(**sides, wspace=0.25, hspace=between)
 
 
 def _label_dates(axes: Any, dates: Sequence[str]) -> None:

@@ -213,9 +213,10 @@ def _draw_songs(report: Report) -> "Figure | None":
     columns = min(5, len(names))
     rows = -(-len(names) // columns)
     # Fixed: to let Matplotlib find the room for fifteen charts takes as long as to draw them.
-    figure = Figure(figsize=(2.1 * columns, 1.15 * rows + 0.5))
-    height = 1.15 * rows + 0.5
-    figure.subplots_adjust(0.4 / 2.1 / columns, 0.1 / height, 1 - 0.05 / columns, 1 - 0.5 / height, 0.08, 0.3)
+    width, height = 2.1 * columns, 1.15 * rows + 0.5  # inches
+    figure = Figure(figsize=(width, height))
+    sides = {"left": 0.4 / width, "right": 1 - 0.1 / width, "bottom": 0.1 / height, "top": 1 - 0.5 / height}
+    figure.subplots_adjust(**sides, wspace=0.08, hspace=0.3)
     grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
     days = [dt.date.fromisoformat(date).toordinal() for date in report["dates"]]
     for axes, name in zip(grid.flat, names, strict=False):
