@@ -156,8 +156,9 @@ class Scheduling(LoadFileScheduling):
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)
 def pytest_xdist_auto_num_workers():
-    """Add two workers to xdist's one a core: a fifth of their time is waiting, for processes, answers and kills."""
-    return (yield) + (0 if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2)
+    """Add one worker to xdist's one a core: a fifth of their time is waiting, for processes, answers and kills."""
+    told = "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ
+    return (yield) + (not told)
 
 
 @pytest.hookimpl(optionalhook=True)
