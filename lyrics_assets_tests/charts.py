@@ -6,6 +6,7 @@ artist: what a bound must take for quiet.
 """
 
 import datetime as dt
+import functools
 import random
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -59,7 +60,9 @@ class _Words:
         self.rare = words[-_RARE:]
 
 
-_WORDS = _Words()
+@functools.cache
+def _vocabulary() -> _Words:
+    return _Words()
 
 
 class _Artist:
@@ -67,7 +70,7 @@ class _Artist:
 
     def __init__(self, name: str, genre: str, rng: np.random.Generator) -> None:
         self.name, self.genre = name, genre
-        self.own = rng.choice(np.concatenate([_WORDS.common, _WORDS.of_genre[genre]]), 25)
+        self.own = rng.choice(np.concatenate([_vocabulary().common, _vocabulary().of_genre[genre]]), 25)
         self.length = float(rng.lognormal(0, 0.25))
         self.language = str(rng.choice(["en", "es", "it"], p=[0.8, 0.15, 0.05])) if rng.random() < 0.15 else None
         self.portuguese_share = 1.0 if rng.random() < 0.8 else float(rng.beta(20, 2))
@@ -130,17 +133,17 @@ class Charts:
 
     def write(self, artist: _Artist) -> Row:
         """Return a song of an artist, as the feature store holds it but for its date."""
-        rng, number = self.rng, self._n_songs
+        rng, number, vocabulary = self.rng, self._n_songs, _vocabulary()
         self._n_songs += 1
         n_words = max(12, round(self.n_words * artist.length * rng.lognormal(0, 0.3)))
         # Each seventh song is written in another genre's words: no model tells all of them.
         genre = str(rng.choice(self.genres)) if rng.random() < 0.15 else artist.genre
         kinds = rng.choice(4, n_words, p=[0.64, 0.2, 0.1, 0.06])
         words = np.empty(n_words, dtype=object)
-        words[kinds == 0] = _WORDS.common[np.searchsorted(_WORDS.weights, rng.random((kinds == 0).sum()))]
-        words[kinds == 1] = rng.choice(_WORDS.of_genre[genre], (kinds == 1).sum())
+        words[kinds == 0] = vocabulary.common[np.searchsorted(vocabulary.weights, rng.random((kinds == 0).sum()))]
+        words[kinds == 1] = rng.choice(vocabulary.of_genre[genre], (kinds == 1).sum())
         words[kinds == 2] = rng.choice(artist.own, (kinds == 2).sum())
-        words[kinds == 3] = _WORDS.rare[(_RARE * rng.random((kinds == 3).sum()) ** 3).astype(int)]
+        words[kinds == 3] = vocabulary.rare[(_RARE * rng.random((kinds == 3).sum()) ** 3).astype(int)]
         return with_words(
             {
                 "song_id": f"{number:032x}",

@@ -65,6 +65,14 @@ def demo(tmp_path_factory):
     return Demo(home, run_lyrics("demo", "--home", home))
 
 
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Run one date three times on songs with hostile titles, about a minute; see `lyrics_assets_tests.runs`."""
+    from lyrics_assets_tests.runs import run_three_times
+
+    return run_three_times(tmp_path_factory.mktemp("runs"))
+
+
 @pytest.fixture
 def instance():
     """Return a Dagster instance that is kept in memory."""
@@ -119,11 +127,17 @@ def postgres_address(postgres):
 LONGEST_FIRST = (
     *("test_thirty_days.py", "test_end_to_end.py", "test_notebook.py", "test_killed_runs.py", "test_deploy.py"),
     *("test_run_twice.py", "test_two_at_once.py", "test_home_disk.py", "resources/test_hopsworks_store.py"),
-    *("test_hostile_titles.py", "scrapy_project/test_politeness.py", "assets/test_extraction_faults.py"),
+    *("scrapy_project/test_politeness.py", "assets/test_extraction_faults.py"),
     *("test_secrets.py", "cli/test_models_command.py", "cli/test_import_command.py", "resources/test_tuning_wandb.py"),
 )
 """Files, so that no worker begins a long one when the others are about to end."""
-LOOK_AT_DEMO = {"test_end_to_end.py", "test_notebook.py"}
+SHARED_HOMES = {
+    "test_end_to_end.py": "demo",
+    "test_notebook.py": "demo",
+    "test_run_twice.py": "runs",
+    "test_hostile_titles.py": "runs",
+}
+"""Files, by the home that they look at."""
 
 
 @pytest.hookimpl(trylast=True)
@@ -147,11 +161,11 @@ def pytest_collection_finish():
 
 
 class Scheduling(LoadFileScheduling):
-    """Gives each file to one worker, in that order, and to a single one all that look at the demonstration."""
+    """Gives each file to one worker, in that order, and to a single one all that look at the same home."""
 
     def _split_scope(self, nodeid):
         file = super()._split_scope(nodeid)
-        return "demo" if Path(file).name in LOOK_AT_DEMO else file
+        return SHARED_HOMES.get(Path(file).name, file)
 
 
 @pytest.hookimpl(optionalhook=True, wrapper=True)

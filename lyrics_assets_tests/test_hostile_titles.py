@@ -2,7 +2,6 @@
 
 import email
 import email.policy
-import json
 import re
 from html.parser import HTMLParser
 
@@ -12,37 +11,17 @@ import pytest
 from lyrics_assets.definitions import build_resources
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import SMALL, run_lyrics
+from lyrics_assets_tests.conftest import run_lyrics
+from lyrics_assets_tests.runs import HOSTILE_MARKUP, HOSTILE_TAG
 from lyrics_assets_tests.serving.browser import Browser, find_chromium
-from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
-GENRES = ("Samba", "Rock", "Gospel")
-HOSTILE = "<img src=x onerror=alert(1)>"
-MARKUP = f"{HOSTILE} [bold]![x](http://a.example/x.png) |"
-"""A tag, a terminal's markup, a picture and a cell of Markdown."""
 DRAFT = "Senhor, eu te louvo no altar\naleluia, tua graça me alcançou\nno deserto a tua voz me chamou"
 
 
-@pytest.fixture(scope="module")
-def home(tmp_path_factory):
-    """Run the whole graph on songs whose every title and artist is hostile."""
-    folder = tmp_path_factory.mktemp("hostile")
-    rows = [
-        {
-            "title": f"{MARKUP} {song.title}",
-            "artist": f"{MARKUP} {song.artist}",
-            "genre": song.genre,
-            "genres": list(song.genres),
-            "lyrics": song.lyrics,
-        }
-        for song in load_songbook(PACKAGED_SONGBOOK)
-        if song.genre in GENRES and song.lyrics
-    ]
-    songbook = folder / "songs.jsonl"
-    songbook.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    done = run_lyrics("run", "--home", folder / "home", "--songbook", songbook, **SMALL)
-    assert done.code == 0, done.err
-    return folder / "home"
+@pytest.fixture
+def home(runs):
+    """Return a home whose every title and artist is hostile, after three runs of the whole graph."""
+    return runs.home
 
 
 class Page(HTMLParser):
@@ -71,22 +50,24 @@ def test_the_titles_have_arrived_as_they_were_written(home):
     store = build_resources(Settings(home=home))["feature_store"]
     songs = store.read_date(store.dates()[-1], ["title", "artist"]).to_pylist()
     assert len(songs) > 30
-    assert all(song["title"].startswith(MARKUP) and song["artist"].startswith(MARKUP) for song in songs)
+    assert all(song["title"].startswith(HOSTILE_MARKUP) and song["artist"].startswith(HOSTILE_MARKUP) for song in songs)
 
 
 def test_no_page_holds_a_tag_of_a_title(home):
     pages = {path.parent.name: Page(path.read_text(encoding="utf-8")) for path in home.glob("lake/**/*.html")}
     assert len(pages) >= 4, "evaluation, trends, drift, costs"
     assert {name: found for name, page in pages.items() if (found := page.dangerous())} == {}
-    assert any(HOSTILE in page.words for page in pages.values()), "the evaluation shows titles"
+    assert any(HOSTILE_TAG in page.words for page in pages.values()), "the evaluation shows titles"
 
 
 def test_no_mail_holds_a_tag_of_a_title(home):
-    (path,) = (home / "outbox").glob("*.eml")
-    message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
-    page = Page(message.get_body(("html",)).get_content())
-    assert page.dangerous() == []
-    assert HOSTILE in page.words
+    mails = list((home / "outbox").glob("*.eml"))
+    assert mails
+    for path in mails:
+        message = email.message_from_bytes(path.read_bytes(), policy=email.policy.default)
+        page = Page(message.get_body(("html",)).get_content())
+        assert page.dangerous() == []
+        assert HOSTILE_TAG in page.words
 
 
 def test_no_markdown_in_the_ui_holds_a_tag_or_a_picture_of_a_title(home):
@@ -118,5 +99,5 @@ def test_the_service_s_page_shows_a_title_as_text(home, tmp_path):
         page.click("#lyrics")
         page.insert(DRAFT)
         page.wait_for("document.querySelectorAll('#artists .artist').length > 0")
-        assert HOSTILE in page.text("#artists .artist")
+        assert HOSTILE_TAG in page.text("#artists .artist")
         assert page.evaluate("[document.images.length, alerts.length]") == [0, 0]

@@ -1,49 +1,13 @@
 """A date that is run again, by two commands at once and then by a third, is there once; its sites are asked once."""
 
-import subprocess
-from typing import NamedTuple
-
 import dagster as dg
 import pytest
 
-from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.runs import open_instance
-from lyrics_assets.settings import Settings
-from lyrics_assets_tests.conftest import SMALL, Finished, run_lyrics, start_lyrics
+from lyrics_assets_tests.runs import contents
 
 DATE = today()
-
-
-class Runs(NamedTuple):
-    """A home, and how the runs of today ended in it."""
-
-    home: object
-    together: list[Finished]
-    left: dict
-    """What the two that began together left."""
-    third: Finished
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """Run today twice at once and then a third time."""
-    home = tmp_path_factory.mktemp("twice") / "home"
-    processes = [start_lyrics("run", "--home", home, output=subprocess.PIPE, **SMALL) for _ in range(2)]
-    told = [process.communicate(timeout=200) for process in processes]
-    together = [Finished(process.returncode, *texts) for process, texts in zip(processes, told, strict=True)]
-    return Runs(home, together, contents(home), run_lyrics("run", "--home", home, **SMALL))
-
-
-def contents(home):
-    resources = build_resources(Settings(home=home))
-    return {
-        "models": [model.version for model in resources["tracking"].versions()],
-        "bentos": len(resources["bento_store"].tags()),
-        "dates": resources["feature_store"].dates(),
-        "songs": resources["feature_store"].read_date(DATE, ["song_id"])["song_id"].to_pylist(),
-        "mails": len(list((home / "outbox").glob("*.eml"))),
-    }
 
 
 def metadata(home, *key):

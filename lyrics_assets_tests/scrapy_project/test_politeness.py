@@ -10,7 +10,9 @@ from email.utils import formatdate
 import pytest
 from scrapy import Request
 from scrapy.exceptions import IgnoreRequest
+from scrapy.settings import default_settings
 
+from scrapy_project import settings
 from scrapy_project.middlewares import CLAIM, SameSite
 
 CHART = "/mais-acessadas/samba/"
@@ -160,6 +162,16 @@ def test_no_cookie_is_kept_or_sent_back(crawl, site):
     done = crawl("letras", site.url, *ONE_AT_A_TIME)
     assert found(done) == set(SONGS[:2])
     assert not any("Cookie" in headers for headers in site.headers.values())
+
+
+def test_of_scrapys_own_parts_nothing_else_is_left_out():
+    """A part that a newer Scrapy names otherwise would be loaded again."""
+    left_out = [
+        getattr(default_settings, kind).keys() - getattr(settings, kind).keys()
+        for kind in ("EXTENSIONS_BASE", "DOWNLOADER_MIDDLEWARES_BASE")
+    ]
+    names = [{path.rsplit(".", 1)[1] for path in paths} for paths in left_out]
+    assert names == [{"RemoteControl", "TelnetConsole"}, {"CookiesMiddleware"}]
 
 
 def test_the_settings_of_the_sandbox_are_never_used_on_another_machine(crawl):
