@@ -70,7 +70,7 @@ LOG_LEVEL = "INFO"
 REMOTE_CONTROL_ENABLED = False
 TELNETCONSOLE_ENABLED = False
 
-# What is turned off above would still be imported, with two HTTP clients: a sixth of what a crawl of few pages costs.
+# What is turned off above would still be imported, with two HTTP clients: a fifth of what a crawl of few pages costs.
 EXTENSIONS_BASE = {
     name: order
     for name, order in default_settings.EXTENSIONS_BASE.items()
