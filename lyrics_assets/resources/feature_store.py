@@ -124,11 +124,8 @@ class DeltaFeatureStore(FeatureStore):
 
     def dates(self) -> list[dt.date]:
         """Read the table's log alone."""
-        from deltalake import DeltaTable
-
-        if not DeltaTable.is_deltatable(self._uri, delta_options(self._uri)):
-            return []
-        return sorted(dt.date.fromisoformat(part["extraction_date"]) for part in self._open().partitions())
+        table = self._find()
+        return sorted(dt.date.fromisoformat(part["extraction_date"]) for part in table.partitions()) if table else []
 
     def commits(self) -> list[Commit]:
         """Read the table's log alone, as far back as it is kept."""
@@ -147,7 +144,7 @@ class DeltaFeatureStore(FeatureStore):
         date = songs["extraction_date"][0].as_py()
         for attempt in range(_ATTEMPTS):
             try:
-                table = self._create()
+                table = self._find() or self._create()
                 write_deltalake(
                     table,
                     songs,
@@ -188,14 +185,20 @@ class DeltaFeatureStore(FeatureStore):
 
         return f"{self.root.rstrip('/')}/{FEATURE_GROUP}_{VERSION}"
 
-    def _open(self) -> "DeltaTable":
+    def _find(self) -> "DeltaTable | None":
         from deltalake import DeltaTable
 
         if not DeltaTable.is_deltatable(self._uri, delta_options(self._uri)):
-            raise StoreError(f"{self._uri} holds no feature group: materialize lyrics_features for a date first")
+            return None
         return self._check(DeltaTable(self._uri, storage_options=delta_options(self._uri)))
 
+    def _open(self) -> "DeltaTable":
+        if (table := self._find()) is None:
+            raise StoreError(f"{self._uri} holds no feature group: materialize lyrics_features for a date first")
+        return table
+
     def _create(self) -> "DeltaTable":
+        """Make the table, or open the one that another process has made meanwhile; to open reads the log twice."""
         from deltalake import DeltaTable
 
         from lyrics_assets.lyrics.schema import DESCRIPTION, FEATURE_GROUP, SCHEMA
