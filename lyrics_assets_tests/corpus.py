@@ -1,7 +1,10 @@
 """Songs to test with: the packaged songbook as raw songs, as the dataset of a date, and models that learned from it."""
 
 import datetime as dt
+import json
+from collections.abc import Iterable, Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -24,6 +27,12 @@ VERSE = (
     "Meu coração não sabe mais esperar por você"
 )
 """A made-up Portuguese text, long enough for the dataset: 3 lines, 28 words."""
+
+
+def write_songbook(path: Path, songs: Iterable[Mapping[str, Any]]) -> Path:
+    """Write a songbook for a sandbox, whatever its songs are; return its path."""
+    path.write_text("".join(json.dumps(song, ensure_ascii=False) + "\n" for song in songs), encoding="utf-8")
+    return path
 
 
 def raw_song(**fields: Any) -> dict[str, Any]:

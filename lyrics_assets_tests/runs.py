@@ -1,6 +1,5 @@
 """Three runs of one date, on songs whose every title and artist is hostile; two files look at what they leave."""
 
-import json
 import subprocess
 from pathlib import Path
 from typing import NamedTuple
@@ -9,6 +8,7 @@ from lyrics_assets.definitions import build_resources
 from lyrics_assets.partitions import today
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.conftest import SMALL, Finished, run_lyrics, start_lyrics
+from lyrics_assets_tests.corpus import write_songbook
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
 
 HOSTILE_TAG = "<img src=x onerror=alert(1)>"
@@ -27,9 +27,9 @@ class Runs(NamedTuple):
     third: Finished
 
 
-def write_hostile_songbook(path):
-    """Write the packaged songs of three genres with markup in front of every title and artist."""
-    rows = [
+def hostile_songs():
+    """Return the packaged songs of three genres with markup in front of every title and artist."""
+    return [
         {
             "title": f"{HOSTILE_MARKUP} {song.title}",
             "artist": f"{HOSTILE_MARKUP} {song.artist}",
@@ -40,7 +40,6 @@ def write_hostile_songbook(path):
         for song in load_songbook(PACKAGED_SONGBOOK)
         if song.genre in SMALL["LYRICS_GENRES"].split(",") and song.lyrics
     ]
-    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
 
 
 def contents(home):
@@ -57,8 +56,7 @@ def contents(home):
 
 def run_three_times(folder):
     """Run today in a home in that folder: two runs that begin at once, and then a third."""
-    home, songbook = folder / "home", folder / "songs.jsonl"
-    write_hostile_songbook(songbook)
+    home, songbook = folder / "home", write_songbook(folder / "songs.jsonl", hostile_songs())
     command = ("run", "--home", home, "--songbook", songbook)
     processes = [start_lyrics(*command, output=subprocess.PIPE, **SMALL) for _ in range(2)]
     told = [process.communicate(timeout=200) for process in processes]

@@ -7,7 +7,6 @@ day the charts turn to songs that nobody has heard before. Nothing else happens,
 import datetime as dt
 import email
 import email.policy
-import json
 from collections import Counter
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -20,6 +19,7 @@ from lyrics_assets.resources.crawler import Crawler
 from lyrics_assets.runs import open_instance
 from lyrics_assets.settings import Settings
 from lyrics_assets_tests.clockwork import SAO_PAULO, Clockwork
+from lyrics_assets_tests.corpus import write_songbook
 from lyrics_assets_tests.extraction import broken_project
 from scrapy_project.sandbox.launcher import running_sandbox
 from scrapy_project.sandbox.songbook import PACKAGED_SONGBOOK, load_songbook
@@ -59,7 +59,6 @@ def turned_songbook(folder):
     """Write a songbook of the same genres and charts whose every song is new, and has two other genres' lyrics."""
     songs = load_songbook(PACKAGED_SONGBOOK)
     others = [song for song in songs if song.genre not in GENRES and song.lyrics]
-    path = folder / "turned.jsonl"
     rows = []
     for number, song in enumerate(song for song in songs if song.genre in GENRES):
         first, second = others[number % len(others)], others[(number + 7) % len(others)]
@@ -73,8 +72,7 @@ def turned_songbook(folder):
                 "lyrics": f"{first.lyrics}\n\n{second.lyrics}",
             }
         )
-    path.write_text("\n".join(json.dumps(row, ensure_ascii=False) for row in rows), encoding="utf-8")
-    return path
+    return write_songbook(folder / "turned.jsonl", rows)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 """One sandbox for all tests of this folder, with a songbook written here so that every oddity of the sites occurs."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ import httpx
 import pytest
 from parsel import Selector
 
+from lyrics_assets_tests.corpus import write_songbook
 from scrapy_project.sandbox.launcher import running_sandbox
 
 DAY = "2026-03-10"
@@ -22,11 +22,6 @@ class Sites(NamedTuple):
 
     letras: httpx.Client
     vagalume: httpx.Client
-
-
-def write_songbook(path: Path, songs: list[dict[str, Any]]) -> Path:
-    path.write_text("".join(json.dumps(song, ensure_ascii=False) + "\n" for song in songs), encoding="utf-8")
-    return path
 
 
 def samba(number: int) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lyrics_assets_tests.scrapy_project.sandbox.conftest import write_songbook
+from lyrics_assets_tests.corpus import write_songbook
 from scrapy_project.sandbox.songbook import Song, SongbookError, load_songbook, stanzas
 
 SONG: dict[str, Any] = {"title": "Um", "artist": "Alguém", "genre": "Samba", "lyrics": "a\nb\n\nc"}
